@@ -1,0 +1,106 @@
+"""DuckDB, in this process: the default engine."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import duckdb
+import pyarrow as pa
+
+from llmaudit.engine.base import BatchFn
+
+BATCH_ROWS = 65_536
+
+
+class DuckDB:
+    """Tables live in a scratch database on disk, so that what does not fit in `memory_limit` spills."""
+
+    name = "duckdb"
+
+    def __init__(self, memory_limit: str = "768MB", threads: int | None = None) -> None:
+        self._aliases: set[str] = set()
+        self._scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
+        self._con = duckdb.connect(f"{self._scratch.name}/scratch.duckdb")
+        self._con.execute("set memory_limit = ?", [memory_limit])
+        self._con.execute("set temp_directory = ?", [self._scratch.name])
+        self._con.execute("set preserve_insertion_order = false")
+        self._con.execute("set TimeZone = 'UTC'")
+        if threads:
+            self._con.execute("set threads = ?", [threads])
+
+    def attach(self, table: str, uris: Sequence[str], schema: pa.Schema) -> None:
+        self._con.register(f"{table}__empty", schema.empty_table())
+        if not uris:
+            self._define(table, f'select * from "{table}__empty"')
+            return
+        files = ", ".join(_literal(uri) for uri in uris)
+        columns = ", ".join(f'"{name}"' for name in schema.names)
+        self._define(
+            table,
+            f'select {columns} from (select * from "{table}__empty" union all by name '
+            f"select * from read_parquet([{files}], union_by_name = true, hive_partitioning = false))",
+        )
+
+    def put(self, table: str, rows: pa.Table) -> None:
+        self._con.register("llmaudit_put", rows)
+        self._replace(table, "select * from llmaudit_put")
+        self._con.unregister("llmaudit_put")
+
+    def alias(self, alias: str, table: str) -> None:
+        if alias not in self._aliases and self._kinds(alias):
+            raise ValueError(f"{alias} is a table, so it cannot become another name for {table}")
+        self._aliases.add(alias)
+        self._define(alias, f'select * from "{table}"')
+
+    def run(self, sql: str, into: str, params: Mapping[str, object]) -> None:
+        self._replace(into, sql, {name: params[name] for name in params if re.search(rf"\${name}\b", sql)})
+
+    def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str) -> None:
+        source = self._con.cursor().sql(f'select * from "{table}"').to_arrow_reader(BATCH_ROWS)
+        mapped = pa.RecordBatchReader.from_batches(schema, fn(iter(source)))
+        self._con.register("llmaudit_mapped", mapped)
+        self._replace(into, "select * from llmaudit_mapped")
+        self._con.unregister("llmaudit_mapped")
+
+    def fetch(self, table: str) -> pa.Table:
+        return self._con.sql(f'select * from "{table}"').to_arrow_table()
+
+    def save(self, table: str, uri: str) -> None:
+        self._con.execute(f'copy (select * from "{table}") to {_literal(uri)} (format parquet, compression zstd)')
+
+    def close(self) -> None:
+        self._con.close()
+        self._scratch.cleanup()
+
+    def _define(self, view: str, sql: str) -> None:
+        self._drop(view)
+        self._con.execute(f'create view "{view}" as {sql}')
+
+    def _replace(self, table: str, sql: str, params: Mapping[str, object] | None = None) -> None:
+        self._con.execute(f'create or replace table "{table}__new" as {sql}', dict(params or {}))
+        self._drop(table)
+        self._con.execute(f'alter table "{table}__new" rename to "{table}"')
+
+    def _drop(self, name: str) -> None:
+        for kind in self._kinds(name):
+            self._con.execute(f'drop {"view" if kind == "VIEW" else "table"} "{name}"')
+
+    def _kinds(self, name: str) -> list[str]:
+        found = self._con.execute("select table_type from information_schema.tables where table_name = ?", [name])
+        return [kind for (kind,) in found.fetchall()]
+
+
+def start(options: Mapping[str, str]) -> DuckDB:
+    make = partial(DuckDB)
+    if "memory_limit" in options:
+        make = partial(make, memory_limit=options["memory_limit"])
+    if "threads" in options:
+        make = partial(make, threads=int(options["threads"]))
+    return make()
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
