@@ -10,7 +10,7 @@ from functools import partial
 import duckdb
 import pyarrow as pa
 
-from llmaudit.engine.base import BatchFn
+from llmaudit.engine.base import Batches, BatchFn
 
 BATCH_ROWS = 65_536
 
@@ -50,23 +50,29 @@ class DuckDB:
         self._con.unregister("llmaudit_put")
 
     def alias(self, alias: str, table: str) -> None:
-        if alias not in self._aliases and self._kinds(alias):
+        if alias == table or (alias not in self._aliases and self._kinds(alias)):
             raise ValueError(f"{alias} is a table, so it cannot become another name for {table}")
-        self._aliases.add(alias)
         self._define(alias, f'select * from "{table}"')
+        self._aliases.add(alias)
 
     def run(self, sql: str, into: str, params: Mapping[str, object]) -> None:
-        self._replace(into, sql, {name: params[name] for name in params if re.search(rf"\${name}\b", sql)})
+        names = set(re.findall(r"\$(\w+)", _without_comments(sql)))
+        self._replace(into, sql, {name: params[name] for name in names if name in params})
+        self._keep_integers(into)
 
     def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str) -> None:
         source = self._con.cursor().sql(f'select * from "{table}"').to_arrow_reader(BATCH_ROWS)
-        mapped = pa.RecordBatchReader.from_batches(schema, fn(iter(source)))
+        mapped = pa.RecordBatchReader.from_batches(schema, conform(fn(iter(source)), schema))
         self._con.register("llmaudit_mapped", mapped)
         self._replace(into, "select * from llmaudit_mapped")
         self._con.unregister("llmaudit_mapped")
 
     def fetch(self, table: str) -> pa.Table:
-        return self._con.sql(f'select * from "{table}"').to_arrow_table()
+        self._con.execute("set preserve_insertion_order = true")
+        try:
+            return self._con.sql(f'select * from "{table}"').to_arrow_table()
+        finally:
+            self._con.execute("set preserve_insertion_order = false")
 
     def save(self, table: str, uri: str) -> None:
         self._con.execute(f'copy (select * from "{table}") to {_literal(uri)} (format parquet, compression zstd)')
@@ -84,13 +90,26 @@ class DuckDB:
         self._drop(table)
         self._con.execute(f'alter table "{table}__new" rename to "{table}"')
 
+    def _keep_integers(self, table: str) -> None:
+        """A sum of integers is 128 bits wide here, which leaves as a decimal or, in Parquet, as a double."""
+        wide = [name for name, kind, *_ in self._con.execute(f'describe "{table}"').fetchall() if kind == "HUGEINT"]
+        for name in wide:
+            self._con.execute(f'alter table "{table}" alter {_identifier(name)} type bigint')
+
     def _drop(self, name: str) -> None:
+        self._aliases.discard(name)
         for kind in self._kinds(name):
             self._con.execute(f'drop {"view" if kind == "VIEW" else "table"} "{name}"')
 
     def _kinds(self, name: str) -> list[str]:
         found = self._con.execute("select table_type from information_schema.tables where table_name = ?", [name])
         return [kind for (kind,) in found.fetchall()]
+
+
+def conform(batches: Batches, schema: pa.Schema) -> Batches:
+    """The same batches in exactly the columns and types of `schema`: engines trust what they are told."""
+    for batch in batches:
+        yield batch.select(schema.names).cast(schema)
 
 
 def start(options: Mapping[str, str]) -> DuckDB:
@@ -100,6 +119,14 @@ def start(options: Mapping[str, str]) -> DuckDB:
     if "threads" in options:
         make = partial(make, threads=int(options["threads"]))
     return make()
+
+
+def _without_comments(sql: str) -> str:
+    return re.sub(r"--[^\n]*", "", sql)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:
