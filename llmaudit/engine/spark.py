@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from llmaudit.engine.duckdb import conform
 from llmaudit.errors import MissingExtra
 
 try:
+    import_module("pandas")  # mapInArrow asks for it, and uses none of it
     import sqlglot
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.pandas.types import from_arrow_schema
@@ -147,22 +149,22 @@ class Spark:
 
 def start(options: Mapping[str, str]) -> Spark:
     """`master` (default: all cores of this machine), `checkpoint_dir`, and any setting whose name starts with `spark.`."""
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     running = SparkSession.getActiveSession()
-    session = running or _start_session(SparkSession.builder, options)
+    session = running or start_session(options)
     return Spark(session, checkpoint_dir=options.get("checkpoint_dir", ""), owns_session=running is None)
 
 
-def _start_session(builder: Any, options: Mapping[str, str]) -> SparkSession:
+def start_session(options: Mapping[str, str]) -> SparkSession:
+    """A session of our own. Batch functions run in the Python that runs this, unless PYSPARK_PYTHON says otherwise."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = options.get("master", "local[*]")
     if _is_local(master):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ.setdefault("LOG4J_CONFIGURATION_FILE", str(Path(__file__).with_name("spark_log4j2.properties")))
     settings = QUIET | (AT_HOME if _is_local(master) else {})
     settings |= {key: value for key, value in options.items() if key.startswith("spark.")}
-    for key, value in settings.items():
-        builder = builder.config(key, value)
-    session: SparkSession = builder.appName("llmaudit").master(master).getOrCreate()
+    builder: Any = SparkSession.builder
+    session: SparkSession = builder.config(map=settings).appName("llmaudit").master(master).getOrCreate()
     return session
 
 
