@@ -85,7 +85,7 @@ _OUTCOME = [
     col("reported_cost_usd", USD, "What the log said the call cost. Ours is computed and never stored over it."),
 ]
 
-_TEXT = [
+TEXT_COLUMNS = [
     col("prompt_hash", HASH, "Keyed hash of tools, system prompt and messages in order; null without text."),
     col("system_hash", HASH, "Keyed hash of the system prompt."),
     col("tools_hash", HASH, "Keyed hash of the tool schemas."),
@@ -109,15 +109,17 @@ REQUESTS = pa.schema(
         *_DESCRIPTION,
         *USAGE_COLUMNS,
         *_OUTCOME,
-        *_TEXT,
+        *TEXT_COLUMNS,
     ]
 )
 """One row per call. `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning."""
 
 BATCH_ID = col("batch_id", pa.string(), "The ingest that wrote the row; it exists only if `ingests` has the batch.")
 
+STRATUM = col("stratum", pa.int32(), "Group of calls inside which texts are sampled.")
+
 REQUEST_ROWS = pa.schema(
-    [*REQUESTS, col("witness", pa.int32(), "1 provider's own log, 2 gateway, 3 trace."), BATCH_ID]
+    [*REQUESTS, col("witness", pa.int32(), "1 provider's own log, 2 gateway, 3 trace."), STRATUM, BATCH_ID]
 )
 """`requests` as stored: before rows of one call are merged."""
 

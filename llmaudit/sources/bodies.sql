@@ -1,0 +1,366 @@
+-- The bodies that providers send and return, read once for every source that carries them.
+-- read_request(json) and read_response(json) give one struct each; conventions on what a token
+-- count includes are resolved here. OpenAI Chat Completions and Responses, Anthropic Messages.
+create or replace macro as_count(x) as try_cast(try_cast(x as double) as bigint);
+
+create or replace macro as_utc(x) as
+    case
+        when x is null then null
+        when regexp_full_match(x, '\d+(\.\d+)?([eE]\+?\d+)?')
+        then
+            make_timestamp(
+                cast(
+                    round(
+                        cast(x as double) * case
+                            when cast(x as double) < 1e11 then 1e6
+                            when cast(x as double) < 1e14 then 1e3
+                            when cast(x as double) < 1e17 then 1
+                            else 1e-3
+                        end
+                    ) as bigint
+                )
+            )
+        else try_cast(replace(x, ',', '.') as timestamptz) at time zone 'UTC'
+    end;
+
+create or replace macro without_cache_marks(x) as
+    case
+        when contains(x, '"cache_control"')
+        then regexp_replace(x, ',?"cache_control":(\{[^{}]*\}|null)', '', 'g')
+        else x
+    end;
+
+create or replace macro plain_text(x) as
+    case
+        when starts_with(x, '[{')
+        then
+            coalesce(
+                nullif(
+                    array_to_string(
+                        list_filter(
+                            list_transform(
+                                from_json(try_cast(x as json), '[{"text": "VARCHAR"}]'), lambda p : p.text
+                            ),
+                            lambda t : t is not null
+                        ),
+                        chr(10)
+                    ),
+                    ''
+                ),
+                x
+            )
+        else x
+    end;
+
+-- A streamed answer, kept as its events, becomes the body it adds up to. Counts are cumulative: the last one holds.
+create or replace macro fold_events(events) as
+    list_transform(
+        [
+            list_transform(
+                events,
+                lambda e : from_json(
+                    e,
+                    '{"type": "VARCHAR", "id": "VARCHAR", "model": "VARCHAR", "service_tier": "VARCHAR", "usage": "JSON",
+                      "message": "JSON", "response": "JSON",
+                      "delta": {"text": "VARCHAR", "stop_reason": "VARCHAR", "partial_json": "VARCHAR"},
+                      "content_block": {"type": "VARCHAR", "name": "VARCHAR"},
+                      "choices": [{"finish_reason": "VARCHAR", "delta": {"content": "VARCHAR", "tool_calls": [{"function": {"name": "VARCHAR", "arguments": "VARCHAR"}}]}}]}'
+                )
+            )
+        ],
+        lambda es : case
+            when len(list_filter(es, lambda e : e.response is not null and e.type in ('response.completed', 'response.incomplete', 'response.failed'))) > 0
+            then list_filter(es, lambda e : e.response is not null and e.type in ('response.completed', 'response.incomplete', 'response.failed'))[-1].response
+            when len(list_filter(es, lambda e : e.type = 'message_start')) > 0
+            then
+                json_merge_patch(
+                    list_filter(es, lambda e : e.type = 'message_start')[1].message,
+                    json_object(
+                        'type', 'message',
+                        'stop_reason', list_filter(list_transform(es, lambda e : e.delta.stop_reason), lambda s : s is not null)[-1],
+                        'content', json_array(
+                            json_object('type', 'text', 'text', array_to_string(list_transform(es, lambda e : coalesce(e.delta.text, '')), '')),
+                            json_object(
+                                'type', case when len(list_filter(es, lambda e : e.content_block.type = 'tool_use')) > 0 then 'tool_use' end,
+                                'name', list_filter(es, lambda e : e.content_block.type = 'tool_use')[1].content_block.name,
+                                'input', array_to_string(list_transform(es, lambda e : coalesce(e.delta.partial_json, '')), '')
+                            )
+                        ),
+                        'usage', coalesce(list_filter(es, lambda e : e.type = 'message_delta' and e.usage is not null)[-1].usage, '{}'::json)
+                    )
+                )
+            else
+                json_object(
+                    'object', 'chat.completion',
+                    'id', list_filter(list_transform(es, lambda e : e.id), lambda s : s is not null)[1],
+                    'model', list_filter(list_transform(es, lambda e : e.model), lambda s : s is not null)[1],
+                    'service_tier', list_filter(list_transform(es, lambda e : e.service_tier), lambda s : s is not null)[-1],
+                    'usage', list_filter(es, lambda e : json_type(e.usage) = 'OBJECT')[-1].usage,
+                    'choices', json_array(
+                        json_object(
+                            'finish_reason', list_filter(list_transform(es, lambda e : e.choices[1].finish_reason), lambda s : s is not null)[-1],
+                            'message', json_object(
+                                'content', array_to_string(list_transform(es, lambda e : coalesce(e.choices[1].delta.content, '')), ''),
+                                'tool_calls', case
+                                    when len(list_filter(es, lambda e : len(e.choices[1].delta.tool_calls) > 0)) > 0
+                                    then json_array(
+                                        json_object(
+                                            'function', json_object(
+                                                'name', list_filter(list_transform(es, lambda e : e.choices[1].delta.tool_calls[1].function.name), lambda s : s is not null)[1],
+                                                'arguments', array_to_string(list_transform(es, lambda e : coalesce(e.choices[1].delta.tool_calls[1].function.arguments, '')), '')
+                                            )
+                                        )
+                                    )
+                                end
+                            )
+                        )
+                    )
+                )
+        end
+    )[1];
+
+create or replace macro open_body(response) as
+    case json_type(response)
+        when 'OBJECT'
+        then response
+        when 'ARRAY'
+        then fold_events(json_extract(response, '$[*]'))
+        when 'VARCHAR'
+        then
+            case
+                when starts_with(ltrim(response ->> '$'), '{')
+                then try_cast(response ->> '$' as json)
+                when contains(response ->> '$', 'data:')
+                then
+                    fold_events(
+                        list_transform(
+                            regexp_extract_all(response ->> '$', 'data:\s*(\{[^\r\n]*\})', 1),
+                            lambda e : try_cast(e as json)
+                        )
+                    )
+            end
+    end;
+
+create or replace macro was_streamed(response) as
+    json_type(response) = 'ARRAY' or (json_type(response) = 'VARCHAR' and not starts_with(ltrim(response ->> '$'), '{'));
+
+-- What a usage object counts. Anthropic counts cache reads and writes beside input; everyone else inside.
+create or replace macro read_usage(u, is_anthropic) as
+    list_transform(
+        [
+            {
+                'input': as_count(coalesce(u.prompt_tokens, u.input_tokens)),
+                'read': as_count(coalesce(u.prompt_tokens_details.cached_tokens, u.input_tokens_details.cached_tokens, u.cache_read_input_tokens, u.prompt_cache_hit_tokens)),
+                'write': greatest(
+                    as_count(coalesce(u.prompt_tokens_details.cache_write_tokens, u.input_tokens_details.cache_write_tokens, u.cache_creation_input_tokens)),
+                    as_count(u.cache_creation.ephemeral_5m_input_tokens) + as_count(u.cache_creation.ephemeral_1h_input_tokens)
+                ),
+                'write_long': as_count(coalesce(u.cache_creation.ephemeral_1h_input_tokens, u.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens, u.prompt_tokens_details.cache_write_tokens_details.ttl_12h_tokens)),
+                'output': as_count(coalesce(u.completion_tokens, u.output_tokens)),
+                'reasoning': as_count(coalesce(u.completion_tokens_details.reasoning_tokens, u.output_tokens_details.reasoning_tokens, u.output_tokens_details.thinking_tokens)),
+                'total': as_count(u.total_tokens),
+                'compaction': list_filter(u.iterations, lambda i : i.type = 'compaction')
+            }
+        ],
+        lambda n : {
+            'input_tokens': n.input
+            + case
+                when is_anthropic or coalesce(n.read, 0) + coalesce(n.write, 0) > n.input
+                then coalesce(n.read, 0) + coalesce(n.write, 0)
+                else 0
+            end
+            + coalesce(list_sum(list_transform(n.compaction, lambda i : coalesce(as_count(i.input_tokens), 0) + coalesce(as_count(i.cache_read_input_tokens), 0) + coalesce(as_count(i.cache_creation_input_tokens), 0))), 0),
+            'cache_read_tokens': n.read + coalesce(list_sum(list_transform(n.compaction, lambda i : coalesce(as_count(i.cache_read_input_tokens), 0))), 0),
+            'cache_write_tokens': n.write + coalesce(list_sum(list_transform(n.compaction, lambda i : coalesce(as_count(i.cache_creation_input_tokens), 0))), 0),
+            'cache_write_long_tokens': n.write_long,
+            'output_tokens': case
+                when n.input is null and n.output is null then null
+                else coalesce(n.output, 0)
+            end
+            + case when n.reasoning > 0 and n.total = n.input + n.output + n.reasoning then n.reasoning else 0 end
+            + coalesce(list_sum(list_transform(n.compaction, lambda i : coalesce(as_count(i.output_tokens), 0))), 0),
+            'reasoning_tokens': n.reasoning,
+            'input_audio_tokens': as_count(coalesce(u.prompt_tokens_details.audio_tokens, u.input_tokens_details.audio_tokens)),
+            'output_audio_tokens': as_count(coalesce(u.completion_tokens_details.audio_tokens, u.output_tokens_details.audio_tokens)),
+            'input_image_tokens': as_count(coalesce(u.prompt_tokens_details.image_tokens, u.input_tokens_details.image_tokens)),
+            'output_image_tokens': as_count(coalesce(u.completion_tokens_details.image_tokens, u.output_tokens_details.image_tokens)),
+            'web_searches': as_count(u.server_tool_use.web_search_requests)
+        }
+    )[1];
+
+create or replace macro answer_text(b) as
+    case
+        when len(b.choices) > 0
+        then
+            array_to_string(
+                list_transform(
+                    b.choices,
+                    lambda c : concat_ws(
+                        chr(31),
+                        coalesce(plain_text(c.message.content), c.message.refusal, c.text, ''),
+                        array_to_string(list_transform(c.message.tool_calls, lambda t : t.function), ' ')
+                    )
+                ),
+                chr(30)
+            )
+        when len(b.output) > 0
+        then
+            array_to_string(
+                list_filter(
+                    list_transform(
+                        b.output,
+                        lambda o : case
+                            when o.type = 'message'
+                            then array_to_string(list_transform(o.content, lambda p : coalesce(p.text, p.refusal, '')), chr(10))
+                            when o.type <> 'reasoning'
+                            then concat_ws(' ', chr(31) || o.type, o.name, o.arguments)
+                        end
+                    ),
+                    lambda t : t is not null
+                ),
+                ''
+            )
+        when len(b.content) > 0
+        then
+            array_to_string(
+                list_filter(
+                    list_transform(
+                        b.content,
+                        lambda p : case
+                            when p.type = 'text'
+                            then p.text
+                            when p.type in ('tool_use', 'server_tool_use')
+                            then concat_ws(' ', chr(31) || p.name, p.input)
+                        end
+                    ),
+                    lambda t : t is not null
+                ),
+                ''
+            )
+    end;
+
+create or replace macro open_response(response) as
+    from_json(
+        open_body(response),
+        '{"id": "VARCHAR", "model": "VARCHAR", "object": "VARCHAR", "type": "VARCHAR", "status": "VARCHAR", "stop_reason": "VARCHAR",
+          "service_tier": "VARCHAR", "error": "JSON", "incomplete_details": {"reason": "VARCHAR"},
+          "usage": {"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
+            "total_tokens": "VARCHAR", "prompt_cache_hit_tokens": "VARCHAR",
+            "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR",
+            "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
+            "prompt_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR",
+              "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"}},
+            "input_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR",
+              "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"}},
+            "completion_tokens_details": {"reasoning_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
+            "output_tokens_details": {"reasoning_tokens": "VARCHAR", "thinking_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
+            "server_tool_use": {"web_search_requests": "VARCHAR"},
+            "iterations": [{"type": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR", "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR"}],
+            "service_tier": "VARCHAR", "speed": "VARCHAR", "inference_geo": "VARCHAR"},
+          "choices": [{"finish_reason": "VARCHAR", "text": "VARCHAR",
+            "message": {"content": "VARCHAR", "refusal": "VARCHAR", "tool_calls": [{"function": "JSON"}]}}],
+          "output": [{"type": "VARCHAR", "content": [{"text": "VARCHAR", "refusal": "VARCHAR"}], "name": "VARCHAR", "arguments": "VARCHAR"}],
+          "content": [{"type": "VARCHAR", "text": "VARCHAR", "name": "VARCHAR", "input": "VARCHAR"}]}'
+    );
+
+create or replace macro read_response(b) as
+    {
+        'id': b.id,
+        'model': b.model,
+        'is_anthropic': coalesce(b.type = 'message', false)
+        or (b.usage.prompt_tokens is null and coalesce(b.usage.cache_read_input_tokens, b.usage.cache_creation_input_tokens, b.stop_reason) is not null),
+        'operation': case
+            when b.object = 'response' then 'responses'
+            when b.object = 'list' and b.usage.prompt_tokens is not null then 'embeddings'
+            when b is not null then 'chat'
+        end,
+        'usage': read_usage(
+            b.usage,
+            coalesce(b.type = 'message', false)
+            or (b.usage.prompt_tokens is null and coalesce(b.usage.cache_read_input_tokens, b.usage.cache_creation_input_tokens, b.stop_reason) is not null)
+        ),
+        'service_tier': case
+            when b.usage.speed = 'fast' then 'fast'
+            else coalesce(b.service_tier, b.usage.service_tier)
+        end,
+        'region': nullif(b.usage.inference_geo, 'not_available'),
+        'finish_reason': coalesce(b.choices[1].finish_reason, b.stop_reason, b.incomplete_details.reason, b.status),
+        'tools_called': case
+            when b.choices is not null then len(b.choices[1].message.tool_calls)
+            when b.output is not null then len(list_filter(b.output, lambda o : o.type like '%_call'))
+            when b.content is not null then len(list_filter(b.content, lambda p : p.type in ('tool_use', 'server_tool_use')))
+        end,
+        'error': case when json_type(b.error) <> 'NULL' then b.error end,
+        'failed': coalesce(b.type = 'error', false) or coalesce(b.status = 'failed', false) or coalesce(json_type(b.error) in ('OBJECT', 'VARCHAR'), false),
+        'output_text': answer_text(b)
+    };
+
+create or replace macro input_items(x) as
+    case
+        when json_type(x) = 'VARCHAR'
+        then [concat('user', chr(31), x ->> '$')]
+        when json_type(x) = 'ARRAY' and json_type(x, '$[0]') <> 'OBJECT'
+        then list_transform(json_extract_string(x, '$[*]'), lambda t : concat('user', chr(31), t))
+        when json_type(x) = 'ARRAY'
+        then
+            list_transform(
+                from_json(x, '[{"role": "VARCHAR", "type": "VARCHAR", "content": "VARCHAR", "name": "VARCHAR", "arguments": "VARCHAR", "output": "VARCHAR"}]'),
+                lambda m : concat(coalesce(m.role, m.type, ''), chr(31), concat_ws(chr(31), m.content, m.name, m.arguments, m.output))
+            )
+    end;
+
+create or replace macro open_request(request) as
+    from_json(
+        case
+            when json_type(request) = 'VARCHAR' then try_cast(request ->> '$' as json)
+            else request
+        end,
+        '{"model": "VARCHAR", "system": "VARCHAR", "instructions": "VARCHAR", "input": "JSON", "prompt": "JSON", "tools": "JSON",
+          "messages": [{"role": "VARCHAR", "content": "VARCHAR", "name": "VARCHAR", "tool_calls": "VARCHAR"}],
+          "temperature": "VARCHAR", "max_tokens": "VARCHAR", "max_completion_tokens": "VARCHAR", "max_output_tokens": "VARCHAR",
+          "stream": "VARCHAR", "service_tier": "VARCHAR", "response_format": {"type": "VARCHAR"}, "text": {"format": {"type": "VARCHAR"}}, "user": "VARCHAR"}'
+    );
+
+create or replace macro read_request(q, request) as
+    {
+        'model': q.model,
+        'system_text': coalesce(without_cache_marks(q.system), q.instructions),
+    'system_head': left(
+        plain_text(
+            coalesce(
+                q.system, q.instructions, list_filter(q.messages, lambda m : m.role in ('system', 'developer'))[1].content
+            )
+        ),
+        512
+    ),
+    'messages': coalesce(
+            list_transform(
+                q.messages,
+                lambda m : concat(m.role, chr(31), concat_ws(chr(31), without_cache_marks(m.content), m.name, m.tool_calls))
+            ),
+            input_items(q.input),
+            input_items(q.prompt)
+        ),
+        'tools_text': case when json_type(q.tools) = 'ARRAY' then without_cache_marks(cast(q.tools as varchar)) end,
+        'tools_offered': json_array_length(q.tools),
+        'temperature': try_cast(q.temperature as double),
+        'max_output_tokens': as_count(coalesce(q.max_completion_tokens, q.max_output_tokens, q.max_tokens)),
+        'stream': try_cast(q.stream as boolean),
+        'service_tier': q.service_tier,
+        'response_format': coalesce(q.response_format.type, q.text.format.type),
+        'user': q.user,
+        'params_text': cast(
+            json_merge_patch(
+                request,
+                '{"messages": null, "input": null, "prompt": null, "system": null, "instructions": null, "tools": null, "stream": null,
+                  "stream_options": null, "user": null, "metadata": null, "store": null, "service_tier": null, "prompt_cache_key": null,
+                  "safety_identifier": null, "extra_headers": null, "timeout": null}'
+            ) as varchar
+        )
+    };
+
+create or replace macro first_user_of(messages) as
+    list_transform(
+        list_filter(messages, lambda m : starts_with(m, concat('user', chr(31)))),
+        lambda m : plain_text(substr(cast(m as varchar), 6))
+    )[1];
