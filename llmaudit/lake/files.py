@@ -1,0 +1,121 @@
+"""Finds the files that a user means: a file, a folder, a glob, standard input, a remote address."""
+
+from __future__ import annotations
+
+import fnmatch
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from llmaudit.errors import AuditError, MissingExtra
+
+CHUNK_BYTES = 2**20
+NOT_LOGS = ("*.md", "LICENSE*", ".*", "*.pyc")
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file to read. `named` says whether the user named it, rather than a folder that holds it."""
+
+    path: Path
+    shown: str
+    named: bool
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one pass over the bytes tells: who the file is, and the memory its longest line will need."""
+
+    content_hash: str
+    size: int
+    longest_line: int
+
+
+def find(paths: Sequence[str], spool: Path) -> tuple[list[InputFile], list[str]]:
+    """The files behind `paths`, sorted, and the names of those left out as no logs. Raises AuditError for a path that is not there.
+
+    Standard input (`-`) and remote files are copied into the folder `spool` first.
+    """
+    found: dict[Path, InputFile] = {}
+    left_out: list[str] = []
+    for name in paths:
+        for file in _expand(name, spool):
+            if not file.named and any(fnmatch.fnmatch(file.path.name, pattern) for pattern in NOT_LOGS):
+                left_out.append(file.shown)
+                continue
+            found.setdefault(file.path.absolute(), file)
+    return sorted(found.values(), key=lambda file: file.shown), left_out
+
+
+COMPRESSED_LINE_BYTES = 2**26
+
+
+def look_through(path: Path) -> Content:
+    """Hash the file and measure its longest line (no less than `CHUNK_BYTES`; compressed files are given a fixed room)."""
+    digest = xxhash.xxh3_128()
+    longest = COMPRESSED_LINE_BYTES if path.suffix in (".gz", ".zst") else CHUNK_BYTES
+    since = size = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+            first = chunk.find(b"\n")
+            longest = max(longest, since + (first if first >= 0 else len(chunk)))
+            since = since + len(chunk) if first < 0 else len(chunk) - chunk.rfind(b"\n")
+    return Content(digest.hexdigest(), size, longest)
+
+
+def _expand(name: str, spool: Path) -> Iterator[InputFile]:
+    if name == "-":
+        target = spool / "stdin.jsonl"
+        with target.open("wb") as out:
+            shutil.copyfileobj(sys.stdin.buffer, out)
+        yield InputFile(target, "standard input", named=True)
+        return
+    if "://" in name:
+        yield from _remote(name, spool)
+        return
+    path = Path(name).expanduser()
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
+                yield InputFile(file, str(file), named=False)
+        return
+    if path.exists():
+        yield InputFile(path, name, named=True)
+        return
+    matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))) if _is_glob(name) else []
+    if not matches:
+        raise AuditError(f"{name}: {'no file matches' if _is_glob(name) else 'no such file or folder'}. {_nearby(path)}")
+    for match in matches:
+        if match.is_file():
+            yield InputFile(match, str(match), named=False)
+
+
+def _is_glob(name: str) -> bool:
+    return any(mark in name for mark in "*?[")
+
+
+def _nearby(path: Path) -> str:
+    folder = next((parent for parent in path.parents if parent.is_dir()), Path())
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))[:5]
+    return f"{folder.absolute()} holds: {', '.join(names) or 'nothing'}."
+
+
+def _remote(name: str, spool: Path) -> Iterator[InputFile]:
+    try:
+        import fsspec
+    except ImportError:
+        raise MissingExtra(f"Reading {name}", "cloud") from None
+    files = fsspec.open_files(name, "rb")
+    if not files:
+        raise AuditError(f"{name}: nothing is there, or the credentials in the environment may not list it.")
+    for number, remote in enumerate(files):
+        target = spool / f"{number}-{Path(remote.path).name}"
+        with remote as stream, target.open("wb") as out:
+            shutil.copyfileobj(stream, out)
+        yield InputFile(target, remote.full_name, named=len(files) == 1)

@@ -1,0 +1,268 @@
+"""Takes files into the lake: each once, every record accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llmaudit import schema, sources
+from llmaudit.errors import AuditError
+from llmaudit.lake import Lake, Part
+from llmaudit.lake.files import Content, InputFile, find, look_through
+from llmaudit.lake.secrets import mask, mask_column
+from llmaudit.lake.texts import TextRoom, plain_text
+from llmaudit.sources.base import Source
+from llmaudit.sources.reader import Reading, ReadOptions, Refused, heads, read
+
+CHUNK_BYTES = 2**31
+CHUNK_FILES = 2_000
+MOST_HEADS = 1_000
+SAYS_WHO = ("endpoint", "team", "project", "environment", "user_id", "session_id", "trace_id", "tags", "error_type", "deployment")
+
+
+@dataclass
+class Intake:
+    """What one run took in. `files` are those read now; `known` counts files that the lake had already."""
+
+    files: list[str] = field(default_factory=list)
+    known: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Job:
+    file: InputFile
+    content: Content
+    source: Source | None
+    problem: str = ""
+    head: str = ""
+
+
+Progress = Callable[[str, int], None]
+
+
+def ingest(
+    lake: Lake,
+    paths: Sequence[str],
+    *,
+    spool: Path,
+    source: str | None = None,
+    timezone: str = "UTC",
+    progress: Progress = lambda name, size: None,
+) -> Intake:
+    """Read `paths` into `lake`. A file that the user named and nobody can read raises AuditError; any other is quarantined.
+
+    `progress` is told each file's name and size in bytes when it has been read.
+    """
+    found, left_out = find(paths, spool)
+    jobs, known, copies = _jobs(lake, found, source)
+    if not jobs and not known:
+        raise AuditError(f"{', '.join(paths)}: no file here. llmaudit reads logs and bills; see `llmaudit sources`.")
+    if not known and all(job.source is None for job in jobs):
+        examples = "\n".join(f"  {job.file.shown}: {job.problem}" for job in jobs[:3])
+        raise AuditError(f"{', '.join(paths)}: none of {len(jobs)} files is a log or bill that llmaudit knows.\n{examples}")
+    for chunk in _chunks(jobs):
+        _take(lake, chunk, copies, timezone, progress)
+    return Intake([job.file.shown for job in jobs], known, left_out)
+
+
+def _jobs(lake: Lake, found: Sequence[InputFile], source: str | None) -> tuple[list[_Job], int, dict[str, list[str]]]:
+    """Files to read, how many the lake has already, and further names of files to read (content hash -> names)."""
+    have = set(lake.ingests()["content_hash"])
+    jobs: dict[str, _Job] = {}
+    copies: dict[str, list[str]] = {}
+    known = 0
+    for file in found:
+        content = _look(file)
+        if content.content_hash in have:
+            known += 1
+        elif content.content_hash in jobs:
+            copies.setdefault(content.content_hash, []).append(file.shown)
+        else:
+            jobs[content.content_hash] = _job(file, content, source)
+    return list(jobs.values()), known, copies
+
+
+def _look(file: InputFile) -> Content:
+    try:
+        return look_through(file.path)
+    except OSError as error:
+        raise AuditError(f"{file.shown}: cannot be read ({error.strerror}).") from error
+
+
+def _job(file: InputFile, content: Content, source: str | None) -> _Job:
+    if not content.size:
+        if file.named:
+            raise AuditError(f"{file.shown} is empty: there is nothing to audit in it.")
+        return _Job(file, content, None, "the file is empty")
+    if source:
+        return _Job(file, content, sources.by_name(source))
+    try:
+        return _Job(file, content, sources.identify(file.path, file.shown))
+    except sources.Unclaimed as error:
+        if file.named:
+            raise
+        return _Job(file, content, None, error.reason, error.head)
+    except (OSError, EOFError) as error:
+        if file.named:
+            raise AuditError(f"{file.shown}: cannot be unpacked ({error}).") from error
+        return _Job(file, content, None, f"cannot be unpacked ({error})")
+
+
+def _chunks(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
+    """Jobs in groups that are committed together: what is done stays done when a long run is stopped."""
+    chunk: list[_Job] = []
+    for job in jobs:
+        chunk.append(job)
+        if len(chunk) == CHUNK_FILES or sum(j.content.size for j in chunk) >= CHUNK_BYTES:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _take(lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: str, progress: Progress) -> None:
+    batch_id = uuid.uuid4().hex
+    parts = {table: lake.writer(table) for table in ("requests", "charges", "usage", "texts", "quarantine", "ingests")}
+    room = TextRoom(lake.key, lake.text)
+    try:
+        for job in jobs:
+            _take_file(lake, job, copies.get(job.content.content_hash, []), parts, room, batch_id, timezone)
+            progress(job.file.shown, job.content.size)
+    except BaseException:
+        for part in parts.values():
+            part.discard()
+        raise
+    hashes = [job.content.content_hash for job in jobs]
+    for table, part in parts.items():
+        part.commit(hashes if table == "ingests" else None)
+
+
+def _take_file(
+    lake: Lake, job: _Job, copies: list[str], parts: dict[str, Part], room: TextRoom, batch_id: str, timezone: str
+) -> None:
+    reading = Reading(job.source.name if job.source else "")
+    if job.source is None:
+        reading.rows_read = 1
+        reading.refused.append(Refused(None, job.problem, job.head))
+    else:
+        options = ReadOptions(timezone=timezone, longest_line=job.content.longest_line, content_hash=job.content.content_hash)
+        try:
+            for batch in read(job.source, job.file.path, reading, options):
+                _store(batch, job.source, job.file.shown, parts, room, batch_id)
+        except (OSError, EOFError) as error:
+            reading.rows_read += 1
+            reading.refused.append(Refused(None, f"the file breaks off: {error}", ""))
+    refused = _with_heads(job, reading.refused)
+    parts["quarantine"].write(_quarantine(job.file.shown, refused, batch_id, keep_text=lake.text != "none"))
+    parts["ingests"].write(_ledger(job, reading, copies, batch_id))
+
+
+def _store(batch: pa.RecordBatch, source: Source, shown: str, parts: dict[str, Part], room: TextRoom, batch_id: str) -> None:
+    common = {
+        "source": pa.repeat(source.name, batch.num_rows),
+        "source_file": pa.repeat(shown, batch.num_rows),
+        "source_row": batch["record"],
+        "batch_id": pa.repeat(batch_id, batch.num_rows),
+    }
+    if source.table != "requests":
+        parts[source.table].write(_assemble(batch, common, pa.schema([*_wanted(source.table), schema.BATCH_ID])))
+        return
+    masked = {name: mask_column(batch[name]) for name in SAYS_WHO}
+    masked["api_key_id"] = _key_names(batch["api_key_id"], room.key)
+    common |= {"witness": pa.repeat(pa.scalar(source.witness, pa.int32()), batch.num_rows)}
+    rows = _assemble(batch, {**common, **masked, **_counted(batch), **room.columns(batch)}, schema.REQUEST_ROWS)
+    parts["requests"].write(rows)
+    kept = room.texts(batch, rows)
+    parts["texts"].write(kept.append_column("batch_id", pa.repeat(batch_id, kept.num_rows)))
+
+
+def _wanted(table: str) -> pa.Schema:
+    return schema.CHARGES if table == "charges" else schema.USAGE
+
+
+def _assemble(batch: pa.RecordBatch, made: dict[str, pa.Array], wanted: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([made.get(f.name, batch[f.name] if f.name not in made else None) for f in wanted], schema=wanted)
+
+
+def _key_names(column: pa.Array, key: bytes) -> pa.Array:
+    """API keys as names. A name stays; a raw key becomes `key-` and eight digits of its keyed hash."""
+    encoded = column.dictionary_encode()
+    names = [
+        name if mask(name) == name else f"key-{hashlib.blake2b(name.encode(), digest_size=4, key=key).hexdigest()}"
+        for name in encoded.dictionary.to_pylist()
+    ]
+    return pa.array(names, pa.string()).take(encoded.indices)
+
+
+def _counted(batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    """Token counts for calls that report none but show their texts: counted, and marked as estimated."""
+    lacking = pc.and_(
+        pc.and_(pc.is_null(batch["usage_source"]), pc.equal(batch["status"], "ok")), pc.is_valid(batch["messages"])
+    )
+    if not pc.any(lacking).as_py():
+        return {}
+    from llmaudit import tokens
+
+    counts = {"input_tokens": batch["input_tokens"].to_pylist(), "output_tokens": batch["output_tokens"].to_pylist()}
+    source = batch["usage_source"].to_pylist()
+    for at in pc.indices_nonzero(lacking).to_pylist():
+        call = batch.slice(at, 1).select(["messages", "system_text", "tools_text", "output_text", "request_model"]).to_pylist()[0]
+        encoding = tokens.encoding_for(call["request_model"] or "")
+        texts = [call["system_text"] or "", call["tools_text"] or "", *[plain_text(m.partition("\x1f")[2]) for m in call["messages"]]]
+        asked, answered = (
+            sum(tokens.count_tokens(pa.array(part), encoding).to_pylist()) for part in (texts, [call["output_text"] or ""])
+        )
+        counts["input_tokens"][at], counts["output_tokens"][at], source[at] = asked, answered, "estimated"
+    return {name: pa.array(values, pa.int64()) for name, values in counts.items()} | {
+        "usage_source": pa.array(source, pa.string())
+    }
+
+
+def _with_heads(job: _Job, refused: list[Refused]) -> list[Refused]:
+    """Fill in line number and first bytes where the fast path knew the record number only."""
+    bare = {r.line for r in refused if r.line is not None and not r.head}
+    if not bare or job.source is None:
+        return refused
+    found = heads(job.file.path, set(sorted(bare)[:MOST_HEADS]))
+    return [
+        Refused(*found[r.line][:1], r.reason, found[r.line][1]) if r.line in found and not r.head else r for r in refused
+    ]
+
+
+def _quarantine(shown: str, refused: list[Refused], batch_id: str, *, keep_text: bool) -> pa.Table:
+    rows = [
+        {
+            "path": shown,
+            "line": r.line,
+            "reason": mask(r.reason),
+            "head": mask(r.head) if keep_text and r.head else None,
+            "batch_id": batch_id,
+        }
+        for r in refused
+    ]
+    return pa.Table.from_pylist(rows, schema=schema.QUARANTINE)
+
+
+def _ledger(job: _Job, reading: Reading, copies: list[str], batch_id: str) -> pa.Table:
+    line = {
+        "batch_id": batch_id,
+        "content_hash": job.content.content_hash,
+        "path": job.file.shown,
+        "source": reading.source or None,
+        "rows_read": reading.rows_read,
+        "rows_kept": reading.rows_kept,
+        "rows_merged": reading.rows_merged,
+        "rows_quarantined": len(reading.refused),
+        "not_calls": json.dumps(reading.not_calls, sort_keys=True),
+        "warnings": json.dumps([{"kind": kind, "text": text} for kind, text in reading.warnings]),
+    }
+    again = {"rows_kept": 0, "rows_merged": reading.rows_read, "rows_quarantined": 0, "not_calls": "{}", "warnings": "[]"}
+    return pa.Table.from_pylist([line, *({**line, **again, "path": copy} for copy in copies)], schema=schema.INGESTS)

@@ -1,0 +1,44 @@
+"""Masks what must never be kept: API keys, tokens, passwords. Applied to everything that is written."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MASK = "[secret]"
+
+_KEYS = "|".join(
+    (
+        r"\bsk-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, OpenRouter, LiteLLM
+        r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
+        r"\b(?:gsk_|xai-|pplx-|hf_|r8_)[A-Za-z0-9]{20,}",
+        r"\bAIza[A-Za-z0-9_-]{30,}|\bya29\.[A-Za-z0-9_-]{20,}",  # Google
+        r"\b(?:AKIA|ASIA|ABSK)[A-Za-z0-9+/=]{12,}",  # AWS
+        r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}",
+        r"\bxox[abposr]-[A-Za-z0-9-]{10,}|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{30,}|\bdop_v1_[a-f0-9]{40,}",
+        r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",  # JSON web tokens
+        r"(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{16,}",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+        r"""(?i:\b(?:api[_-]?key|secret|password|passwd|access[_-]?token|auth[_-]?token))["']?\s*[:=]\s*["']?[^\s"',;&}]{8,}""",
+    )
+)
+_IN_URLS = r"://[^/\s:@\"']{1,64}:[^/\s@\"']{1,128}@"
+
+
+def mask(text: str) -> str:
+    """Replace secrets by `[secret]`. A key's name and a scheme such as `Bearer` go with it.
+
+    >>> mask("use sk-abcdefghijklmnopqrstuv please")
+    'use [secret] please'
+    """
+    return str(mask_column(pa.array([text]))[0])
+
+
+def mask_column(column: pa.Array) -> pa.Array:
+    """The same, over a string column; distinct values are looked at once."""
+    if column.null_count == len(column):
+        return column
+    encoded = column.dictionary_encode()
+    masked = pc.replace_substring_regex(encoded.dictionary, _KEYS, MASK)
+    masked = pc.replace_substring_regex(masked, _IN_URLS, f"://{MASK}@")
+    return masked.take(encoded.indices)
