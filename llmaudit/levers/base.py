@@ -35,6 +35,8 @@ class Lever(ABC):
     """What to do, in one imperative sentence."""
     effort: ClassVar[str]
     """hours, days or weeks."""
+    evidence_query: ClassVar[str | None] = None
+    """A query over `requests` with one row per (endpoint, model) that goes into the findings' evidence."""
 
     def params(self) -> Mapping[str, object]:
         """Values for the $names in queries/<name>.sql."""
@@ -55,3 +57,13 @@ class Lever(ABC):
         The batch has the columns of the usage table and those of `hits`. A call that would
         not have been made keeps its row, with `billable` false.
         """
+
+
+def not_made(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same calls, none of them billable any more."""
+    return with_column(batch, "billable", pa.repeat(pa.scalar(False), batch.num_rows))
+
+
+def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    at = batch.schema.get_field_index(name)
+    return batch.set_column(at, batch.schema.field(at), values)

@@ -1,0 +1,78 @@
+"""Requests asked again word for word, whose answer a response cache would have had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pyarrow as pa
+
+from llmaudit import queries
+from llmaudit.engine.base import Batches, Engine
+from llmaudit.levers.base import Lever, Stage, not_made
+
+CACHE_HITS = pa.schema([("request_id", pa.string()), ("ttl_seconds", pa.int64())])
+UNIT = "\x1f"
+
+
+@dataclass(frozen=True)
+class ExactDuplicates(Lever):
+    """Answer a repeated request from a cache that keeps each answer `ttl_seconds` from when it was stored.
+
+    A call counts only if the log shows that the cache would have been right: same account, provider, model, texts,
+    tools and parameters, temperature 0, and the same answer as the stored one. The first call of every window still
+    pays, and reading an entry does not prolong it. What the cache itself costs is not in the number.
+    """
+
+    name = "exact_duplicates"
+    stage = Stage.AVOID
+    rank = 2
+    grade = "A"
+    action = "Put a response cache keyed by the whole request before these endpoints."
+    effort = "days"
+
+    ttl_seconds: int = 3_600
+
+    def assumes(self) -> tuple[str, ...]:
+        return (
+            f"an answer may be used again for {self.ttl_seconds:,} seconds",
+            "running the cache costs nothing worth counting",
+        )
+
+    def hits(self, engine: Engine, usage: str) -> str:
+        entries = super().hits(engine, usage)
+        return cache_hits(engine, entries, [self.ttl_seconds], into=f"{self.name}_cache_hits")
+
+    def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return not_made(batch)
+
+
+def cache_hits(engine: Engine, entries: str, ttls: Sequence[int], into: str) -> str:
+    """Which calls a cache would have answered, for each time to live: a table of `CACHE_HITS`.
+
+    `entries` is the result of `exact_duplicates.sql`.
+    """
+    engine.map_batches(entries, partial(_hits, tuple(ttls)), CACHE_HITS, into=into)
+    return into
+
+
+def _hits(ttls: Sequence[int], batches: Batches) -> Batches:
+    for batch in batches:
+        rows = [row for entry in batch.to_pylist() for row in _hits_of(entry, ttls)]
+        yield pa.RecordBatch.from_pylist(rows, schema=CACHE_HITS)
+
+
+def _hits_of(entry: Mapping[str, str], ttls: Sequence[int]) -> Iterator[dict[str, object]]:
+    ids = entry["request_ids"].split(UNIT)
+    times_us = [int(time) for time in entry["times_us"].split(UNIT)]
+    for ttl_seconds in ttls:
+        stored_us = times_us[0]
+        for request_id, time_us in zip(ids[1:], times_us[1:], strict=True):
+            if time_us - stored_us <= ttl_seconds * 1_000_000:
+                yield {"request_id": request_id, "ttl_seconds": ttl_seconds}
+            else:
+                stored_us = time_us
+
+
+LEVER = ExactDuplicates
