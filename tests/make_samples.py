@@ -1638,6 +1638,7 @@ def facts(truth: Truth, plain: list[Call], gateway: list[Gateway], agent: Agent,
         "secret": truth.secret,
         "gateway_cache_hits": truth.gateway_cache_hits,
         "in_two_logs": truth.in_two_logs,
+        "by_ttl": {str(ttl): by_ttl(unique, truth.cacheable, ttl) for ttl in (60, 300, 3_600, 86_400, 604_800)},
         "unlabelled": {call.request_id: call.site for call in plain if not call.labelled},
         "list_usd": {
             "openai": str(openai),
@@ -1665,6 +1666,21 @@ def facts(truth: Truth, plain: list[Call], gateway: list[Gateway], agent: Agent,
             },
         },
     }
+
+
+def by_ttl(calls: Iterable[Call], cacheable: dict[str, str], ttl_seconds: int) -> dict[str, Any]:
+    """What a cache had answered that keeps each answer for `ttl_seconds` from when it was stored."""
+    stored: dict[str, datetime] = {}
+    hits, usd = 0, Decimal(0)
+    for call in sorted(calls, key=lambda c: c.at):
+        entry = call.request_id
+        while entry in cacheable:
+            entry = cacheable[entry]
+        if entry != call.request_id and call.at - stored[entry] <= timedelta(seconds=ttl_seconds):
+            hits, usd = hits + 1, usd + call.cost()
+        else:
+            stored[entry] = call.at
+    return {"requests": hits, "saving_usd": str(usd)}
 
 
 def by_endpoint(calls: Iterable[Call]) -> dict[str, dict[str, Any]]:
