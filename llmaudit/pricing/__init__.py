@@ -1,0 +1,6 @@
+"""What a call cost: a dated price book, joined to the calls. Nothing else knows a rate."""
+
+from llmaudit.pricing.book import Book, UnknownModel, load, show
+from llmaudit.pricing.usage import price, price_usage
+
+__all__ = ["Book", "UnknownModel", "load", "price", "price_usage", "show"]

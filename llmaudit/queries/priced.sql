@@ -42,32 +42,46 @@ with
             and coalesce(u.service_tier, '') = n.service_tier
             and coalesce(u.region, '') = n.region
     ),
+    -- `fresh` is input outside the cache, `marked` the audio, images and video that a log counts outside it
+    sorted_out as (
+        select
+            *,
+            all_input_q - all_read_q - all_write_q as fresh_q,
+            all_audio_q - cache_audio_read_q as audio_q,
+            all_audio_q + all_image_q - cache_audio_read_q - cache_image_read_q as audio_image_q,
+            all_audio_q
+            + all_image_q
+            + all_video_q
+            - cache_audio_read_q
+            - cache_image_read_q
+            - cache_video_read_q as marked_q,
+            all_read_q - cache_audio_read_q - cache_image_read_q - cache_video_read_q as read_q
+        from counted
+    ),
+    -- a log that does not say which cached tokens were audio or images counts them as both: they are cached
     split as (
         select
-            * exclude (all_audio_q, all_image_q, all_video_q),
-            all_audio_q - cache_audio_read_q as input_audio_q,
-            all_image_q - cache_image_read_q as input_image_q,
-            all_video_q - cache_video_read_q as input_video_q,
-            all_read_q - cache_audio_read_q - cache_image_read_q - cache_video_read_q as cache_read_q,
-            all_write_q - cache_write_long_q as cache_write_q,
-            all_input_q
-            - all_read_q
-            - all_write_q
-            - (all_audio_q - cache_audio_read_q)
-            - (all_image_q - cache_image_read_q)
-            - (all_video_q - cache_video_read_q) as input_q,
-            all_output_q - reasoning_q - output_audio_q - output_image_q as output_q
-        from counted
+            *,
+            cast(least(audio_q, fresh_q) as decimal(12, 0)) as input_audio_q,
+            cast(least(audio_image_q, fresh_q) - least(audio_q, fresh_q) as decimal(12, 0)) as input_image_q,
+            cast(least(marked_q, fresh_q) - least(audio_image_q, fresh_q) as decimal(12, 0)) as input_video_q,
+            cast(fresh_q - least(marked_q, fresh_q) as decimal(12, 0)) as input_q,
+            cast(read_q as decimal(12, 0)) as cache_read_q,
+            cast(all_write_q - cache_write_long_q as decimal(12, 0)) as cache_write_q,
+            cast(all_output_q - reasoning_q - output_audio_q - output_image_q as decimal(12, 0)) as output_q,
+            marked_q > fresh_q as is_mixed
+        from sorted_out
     ),
     -- the parts of one whole may not exceed it: such a count is wrong, and a wrong count has no cost
     sound as (
         select
             *,
             least(
-                input_q,
-                input_audio_q,
-                input_image_q,
-                input_video_q,
+                fresh_q,
+                fresh_q + read_q - marked_q,
+                audio_q,
+                all_image_q - cache_image_read_q,
+                all_video_q - cache_video_read_q,
                 cache_read_q,
                 cache_audio_read_q,
                 cache_image_read_q,
@@ -240,7 +254,8 @@ with
             or cache_write_q > 0
             and write_by_rule
             or cache_write_long_q > 0
-            and long_by_rule as lacks_cache_rate
+            and long_by_rule as lacks_cache_rate,
+            output_by_rule and all_output_q > 0 as lacks_output_rate
         from summed
     )
 select
@@ -268,7 +283,7 @@ select
         then null
         when j.by_user
         then 'user'
-        when j.by_rule or j.lacks_cache_rate
+        when j.by_rule or j.lacks_cache_rate or j.lacks_output_rate or j.is_mixed
         then 'rule'
         else j.priced_by
     end as priced_by,
@@ -276,7 +291,11 @@ select
         when j.verdict = 'reported'
         then 'reported'
         when j.verdict = 'book'
-        then j.price_id || case when j.lacks_cache_rate then '+no-cache-rate' else '' end
+        then
+            j.price_id
+            || case when j.lacks_cache_rate then '+no-cache-rate' else '' end
+            || case when j.lacks_output_rate then '+no-output-rate' else '' end
+            || case when j.is_mixed then '+mixed-cache' else '' end
     end as price_id,
     cast(
         case

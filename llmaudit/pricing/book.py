@@ -1,0 +1,432 @@
+"""The price book in memory: names to models, models to rates."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llmaudit.errors import AuditError
+from llmaudit.pricing import names, user
+from llmaudit.pricing.providers import canonical
+from llmaudit.pricing.rates import RATE
+from llmaudit.pricing.user import TOKEN_CLASSES, UNIT_CLASSES, UserPrices
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DATA = Path(__file__).parent / "data"
+CLASSES = (*TOKEN_CLASSES, *UNIT_CLASSES)
+
+FALLBACKS = {
+    "cache_read": ("input",),
+    "cache_write": ("input",),
+    "cache_write_long": ("cache_write", "input"),
+    "reasoning": ("output",),
+    "input_audio": ("input",),
+    "cache_audio_read": ("cache_read", "input_audio", "input"),
+    "input_image": ("input",),
+    "cache_image_read": ("cache_read", "input_image", "input"),
+    "input_video": ("input",),
+    "cache_video_read": ("cache_read", "input_video", "input"),
+    "output_audio": ("output",),
+    "output_image": ("output",),
+}
+"""A class without a rate of its own is billed as the class it lies in: both sources define their prices so."""
+
+EVER, NEVER = date(1, 1, 1), date(9999, 1, 1)
+ENDLESS = 2**53
+DAY_SECONDS = 86_400
+
+_BRACKETS = ("valid_from", "valid_to", "daily_from_second", "daily_to_second", "from_tokens", "to_tokens")
+
+WIDE = pa.schema(
+    [
+        pa.field("rate_key", pa.int32()),
+        pa.field("price_id", pa.string()),
+        pa.field("valid_from", pa.timestamp("us")),
+        pa.field("valid_to", pa.timestamp("us")),
+        pa.field("all_day", pa.bool_()),
+        pa.field("daily_from_second", pa.int32()),
+        pa.field("daily_to_second", pa.int32()),
+        pa.field("from_tokens", pa.int64()),
+        pa.field("to_tokens", pa.int64()),
+        pa.field("by_rule", pa.bool_()),
+        pa.field("read_by_rule", pa.bool_()),
+        pa.field("write_by_rule", pa.bool_()),
+        pa.field("long_by_rule", pa.bool_()),
+        pa.field("output_by_rule", pa.bool_()),
+        pa.field("by_user", pa.bool_()),
+        *(pa.field(f"{c}_usd", RATE) for c in CLASSES),
+        *(pa.field(f"list_{c}_usd", RATE) for c in CLASSES),
+    ]
+)
+"""Rates as `queries/priced.sql` joins them: one row per model, tier, validity, daily window and context band."""
+
+Wide = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The rates of one model and tier inside one set of brackets. Ends are not included."""
+
+    valid_from: date
+    valid_to: date
+    daily: tuple[int, int]
+    tokens: tuple[int, int]
+    rates: Mapping[str, Decimal]
+    carried_back: bool = False
+    input_only: bool = False
+    """Priced by genai-prices, which lists every billed unit, and output is not among them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a call's price stands: a model of a provider, in a tier, perhaps with a regional surcharge."""
+
+    provider: str
+    model: str
+    tier: str
+    uplift: Decimal
+    priced_by: str
+    rule: str
+    asked: str = ""
+    """The name in the log, where the user's own prices may know it."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """A compiled price book, with the user's own prices over it."""
+
+    as_of: date
+    sha256: str
+    user: UserPrices
+    _shelf: Shelf = field(repr=False)
+    _cache: dict[Place, list[Wide]] = field(default_factory=dict, repr=False, compare=False)
+
+    def place(self, provider: str | None, model: str | None, tier: str | None, region: str | None) -> Place | None:
+        """Resolve what a log says into a place in the book; None is unknown."""
+        if not model:
+            return None
+        match = self._match(provider, model, region)
+        if match is None:
+            return None
+        factor, rule = self._uplift(match, region)
+        rules = "+".join(r for r in (match.rule, rule) if r)
+        priced_by = "rule" if rule and match.priced_by != "user" else match.priced_by
+        asked = "" if self.user is user.NONE else model.strip().lower()
+        return Place(match.provider, match.model, normal_tier(tier), factor, priced_by, rules, asked)
+
+    def wide(self, place: Place) -> list[Wide]:
+        """The rows for one place, as `queries/priced.sql` reads them."""
+        if place not in self._cache:
+            self._cache[place] = list(_wide(self, place))
+        return self._cache[place]
+
+    def cells(self, provider: str, model: str, tier: str) -> list[Cell]:
+        """The book's list rates of one model and tier."""
+        return self._shelf.cells(provider, model, tier)
+
+    def ranges(self, provider: str | None) -> tuple[str, pa.Table]:
+        """The span of a provider's rates over time; an unknown provider has that of the whole book."""
+        return self._shelf.ranges_of(canonical(provider))
+
+    def rows(self, model: str) -> pa.Table:
+        """Every row of a model, under each provider that lists the name."""
+        return self._shelf.rows_of(model)
+
+    def near(self, model: str) -> list[str]:
+        """Names that look alike."""
+        return self._shelf.near(model)
+
+    def _match(self, provider: str | None, model: str, region: str | None) -> names.Match | None:
+        lower = model.strip().lower()
+        owner = canonical(provider)
+        target = self.user.aliases.get(f"{owner}/{lower}") or self.user.aliases.get(lower)
+        if target:
+            return self._aliased(target, region)
+        rates = self.user.rates_of(owner, lower)
+        found = names.find(self._shelf.lookup, provider, model, region)
+        if rates and not found:
+            return names.Match(rates[0].provider or owner or "", lower, "user")
+        return found
+
+    def _aliased(self, target: str, region: str | None) -> names.Match | None:
+        provider, slash, model = target.partition("/")
+        known = self._shelf.has(str(canonical(provider))) if slash else False
+        found = names.find(self._shelf.lookup, provider if known else None, model if known else target, region)
+        if found:
+            return names.Match(found.provider, found.model, "user", found.rule)
+        name = (model if slash else target).lower()
+        own = self.user.rates_of(canonical(provider) if slash else None, name)
+        if own:
+            return names.Match(own[0].provider or str(canonical(provider)), name, "user")
+        raise AuditError(f"prices.toml: alias target {target!r} is not in the price book and has no [[model]] entry.")
+
+    def _uplift(self, match: names.Match, region: str | None) -> tuple[Decimal, str]:
+        factors = self._shelf.uplifts.get((match.provider, match.model), {})
+        where = (region or "").lower()
+        if where in factors:
+            return Decimal(factors[where]), "regional-surcharge"
+        if "regional" in factors and where not in {"", "global", "default"}:
+            return Decimal(factors["regional"]), "regional-surcharge"
+        return Decimal(1), ""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The shipped tables, indexed. Shared by every book."""
+
+    meta: Mapping[str, object]
+    rates: pa.Table
+    spans: Mapping[tuple[str, str], tuple[int, int]]
+    names: Mapping[tuple[str, str], tuple[str, str]]
+    ranges: Mapping[str, pa.Table]
+    uplifts: Mapping[tuple[str, str], Mapping[str, str]]
+
+    def lookup(self, provider: str, name: str) -> tuple[str, str] | None:
+        return self.names.get((provider, name))
+
+    def has(self, provider: str) -> bool:
+        return provider in self.ranges or any(p == provider for p, _ in self.spans)
+
+    def rows(self, provider: str, model: str) -> pa.Table:
+        first, last = self.spans.get((provider, model), (0, 0))
+        return self.rates.slice(first, last - first)
+
+    def rows_of(self, model: str) -> pa.Table:
+        head, slash, tail = model.lower().partition("/")
+        wanted = [(p, m) for (p, n), (m, _) in self.names.items() if n == model.lower()]
+        if slash:
+            own = self.names.get((str(canonical(head)), tail))
+            wanted += [(str(canonical(head)), own[0])] if own else []
+        return pa.concat_tables([self.rows(*place) for place in dict.fromkeys(wanted)] or [self.rates.slice(0, 0)])
+
+    def near(self, model: str) -> list[str]:
+        return difflib.get_close_matches(model.lower(), sorted({name for _, name in self.names}), n=5, cutoff=0.6)
+
+    def cells(self, provider: str, model: str, tier: str) -> list[Cell]:
+        grouped: dict[tuple[object, ...], dict[str, Decimal]] = {}
+        marks: dict[tuple[object, ...], tuple[str, str]] = {}
+        for row in self.rows(provider, model).to_pylist():
+            if row["tier"] == tier:
+                brackets = tuple(row[name] for name in _BRACKETS)
+                grouped.setdefault(brackets, {})[row["token_class"]] = row["usd_per_unit"]
+                marks[brackets] = (row["basis"], row["source"])
+        return [_cell(brackets, rates, *marks[brackets]) for brackets, rates in grouped.items()]
+
+    def ranges_of(self, provider: str | None) -> tuple[str, pa.Table]:
+        key = provider if provider in self.ranges else ""
+        assert key is not None
+        return key, self.ranges[key]
+
+
+def _cell(brackets: tuple[object, ...], rates: Mapping[str, Decimal], basis: str, source: str) -> Cell:
+    valid_from, valid_to, first, last, low, high = brackets
+    return Cell(
+        valid_from or EVER,  # type: ignore[arg-type]
+        valid_to or NEVER,  # type: ignore[arg-type]
+        (0, DAY_SECONDS) if first is None else (first, last),  # type: ignore[arg-type]
+        (low, ENDLESS if high is None else high),  # type: ignore[arg-type]
+        rates,
+        basis == "carried_back",
+        source == "genai-prices" and "input" in rates and not any(c.startswith("output") for c in rates),
+    )
+
+
+def load(user_prices: Path | None = None) -> Book:
+    """The shipped price book, with the user's `prices.toml` over it if there is one."""
+    shelf = _shelf()
+    as_of = date.fromisoformat(str(shelf.meta["as_of"]))
+    digest = str(shelf.meta["sha256"])
+    if user_prices is None:
+        return Book(as_of, digest, user.NONE, shelf)
+    own = user.read(user_prices)
+    digest = hashlib.sha256(digest.encode() + user_prices.read_bytes()).hexdigest()
+    return Book(as_of, digest, own, shelf)
+
+
+def midnight(day: date) -> datetime:
+    """The moment a day begins, UTC."""
+    return datetime.combine(day, time())
+
+
+def normal_tier(tier: str | None) -> str:
+    """The tier's name in the book.
+
+    >>> normal_tier(None), normal_tier("default"), normal_tier("Batch"), normal_tier("on_demand")
+    ('standard', 'standard', 'batch', 'standard')
+    """
+    lower = (tier or "").strip().lower().replace("-", "_")
+    return "standard" if lower in {"", "standard", "default", "auto", "on_demand", "standard_only"} else lower
+
+
+@cache
+def _shelf() -> Shelf:
+    meta = json.loads((DATA / "book.json").read_text("utf-8"))
+    rates = pq.read_table(DATA / "rates.parquet").combine_chunks()
+    listed = pq.read_table(DATA / "names.parquet")
+    ranges = pq.read_table(DATA / "ranges.parquet")
+    known = zip(*(listed[c].to_pylist() for c in ("provider", "name", "model", "kind")), strict=True)
+    return Shelf(
+        meta,
+        rates,
+        _spans(rates),
+        {(provider, name): (model, kind) for provider, name, model, kind in known},
+        {p: ranges.slice(a, b - a) for (p,), (a, b) in _runs([ranges["provider"].to_pylist()])},
+        {(u["provider"], u["model"]): u for u in meta["uplifts"]},
+    )
+
+
+def _spans(rates: pa.Table) -> dict[tuple[str, str], tuple[int, int]]:
+    columns = [rates[name].to_pylist() for name in ("provider", "model")]
+    return {(provider, model): span for (provider, model), span in _runs(columns)}
+
+
+def _runs(columns: list[list[str]]) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
+    """Stretches of equal keys in a sorted table."""
+    start = 0
+    keys = list(zip(*columns, strict=True))
+    for at in range(1, len(keys) + 1):
+        if at == len(keys) or keys[at] != keys[start]:
+            yield keys[start], (start, at)
+            start = at
+
+
+def _wide(book: Book, place: Place) -> Iterator[Wide]:
+    listed = book.cells(place.provider, place.model, place.tier)
+    asked = {place.model, place.asked} - {""}
+    own = [r for name in sorted(asked) for r in book.user.rates_of(place.provider, name) if r.tier == place.tier]
+    cuts = [d for d in book.user.discounts if d.applies(place.provider, asked)]
+    if not own and not cuts:
+        yield from (_row(place, cell, cell, by_user=False) for cell in listed)
+        return
+    for bracket in _brackets(listed, own, cuts):
+        base = next((c for c in listed if _inside(bracket, c)), None)
+        mine: dict[str, Decimal] = {}
+        for rate in sorted(own, key=lambda r: (r.above_tokens, r.provider is not None)):
+            if _holds(bracket, rate.valid_from, rate.valid_to) and bracket.tokens[0] >= rate.above_tokens:
+                mine |= rate.rates
+        factor = Decimal(1)
+        for cut in cuts:
+            factor *= cut.factor if _holds(bracket, cut.valid_from, cut.valid_to) else 1
+        rates = {c: usd * factor for c, usd in base.rates.items()} if base else {}
+        if base or mine:
+            marks = (base.carried_back, base.input_only) if base and not mine else (False, False)
+            contract = Cell(*_ends(bracket), {**rates, **mine}, *marks)
+            full = Cell(*_ends(bracket), base.rates if base else contract.rates, *marks)
+            yield _row(place, contract, full, by_user=bool(mine) or factor != 1)
+
+
+def _brackets(listed: list[Cell], own: Iterable[user.UserRate], cuts: Iterable[user.Discount]) -> Iterator[Cell]:
+    """Cut time, hours and request length wherever any of the prices changes."""
+    days = {EVER, NEVER} | {d for c in listed for d in (c.valid_from, c.valid_to)}
+    days |= {d for r in (*own, *cuts) for d in (r.valid_from, r.valid_to) if d}
+    hours = {0, DAY_SECONDS} | {s for c in listed for s in c.daily}
+    tokens = {0, ENDLESS} | {t for c in listed for t in c.tokens} | {r.above_tokens for r in own}
+    for first, last in pairwise(sorted(days)):
+        for daily in pairwise(sorted(hours)):
+            for band in pairwise(sorted(tokens)):
+                yield Cell(first, last, daily, band, {})
+
+
+def _inside(bracket: Cell, cell: Cell) -> bool:
+    return (
+        cell.valid_from <= bracket.valid_from < cell.valid_to
+        and cell.daily[0] <= bracket.daily[0] < cell.daily[1]
+        and cell.tokens[0] <= bracket.tokens[0] < cell.tokens[1]
+    )
+
+
+def _holds(bracket: Cell, valid_from: date | None, valid_to: date | None) -> bool:
+    return (valid_from or EVER) <= bracket.valid_from < (valid_to or NEVER)
+
+
+def _ends(cell: Cell) -> tuple[date, date, tuple[int, int], tuple[int, int]]:
+    return cell.valid_from, cell.valid_to, cell.daily, cell.tokens
+
+
+def _row(place: Place, contract: Cell, full: Cell, *, by_user: bool) -> Wide:
+    rates = _complete(contract, place.uplift)
+    return {
+        "price_id": _price_id(place, contract, by_user=by_user),
+        "valid_from": midnight(contract.valid_from),
+        "valid_to": midnight(contract.valid_to),
+        "all_day": contract.daily == (0, DAY_SECONDS),
+        "daily_from_second": contract.daily[0],
+        "daily_to_second": contract.daily[1],
+        "from_tokens": contract.tokens[0],
+        "to_tokens": contract.tokens[1],
+        "by_rule": contract.carried_back,
+        "read_by_rule": "cache_read" not in contract.rates,
+        "write_by_rule": "cache_write" not in contract.rates,
+        "long_by_rule": "cache_write_long" not in contract.rates,
+        "output_by_rule": contract.input_only,
+        "by_user": by_user or place.priced_by == "user",
+        **{f"{c}_usd": rates.get(c) for c in CLASSES},
+        **{f"list_{c}_usd": usd for c, usd in _of(_complete(full, place.uplift)).items()},
+    }
+
+
+def _of(rates: Mapping[str, Decimal]) -> dict[str, Decimal | None]:
+    return {c: rates.get(c) for c in CLASSES}
+
+
+def _complete(cell: Cell, uplift: Decimal) -> dict[str, Decimal]:
+    """Rates for every class that has one, its own or that of the class it lies in. Calls cost nothing by themselves."""
+    places = Decimal(1).scaleb(-RATE.scale)
+    rates = {"output": Decimal(0), **cell.rates} if cell.input_only else cell.rates
+    found = {"requests": Decimal(0)}
+    for token_class in CLASSES:
+        for source in (token_class, *FALLBACKS.get(token_class, ())):
+            if source in rates:
+                surcharge = uplift if token_class in TOKEN_CLASSES else 1
+                found[token_class] = (rates[source] * surcharge).quantize(places)
+                break
+    return found
+
+
+def _price_id(place: Place, cell: Cell, *, by_user: bool) -> str:
+    """Names the row: provider/model/tier, the day it begins, its band and hours, and the rules that led to it.
+
+    `tier-before-check` marks a tier known only from a later day, `user` a row the user's own prices changed.
+    """
+    since = "ever" if cell.valid_from == EVER else cell.valid_from.isoformat()
+    band = f">{cell.tokens[0] - 1}" if cell.tokens[0] else ""
+    hours = "" if cell.daily == (0, DAY_SECONDS) else f"@{cell.daily[0]}s"
+    rules = [place.rule, "tier-before-check" if cell.carried_back else "", "user" if by_user else ""]
+    tail = "+".join(r for r in rules if r)
+    return f"{place.provider}/{place.model}/{place.tier}/{since}{band}{hours}{f'+{tail}' if tail else ''}"
+
+
+def show(model: str, book: Book) -> pl.DataFrame:
+    """Every row of the book for a model, under each provider that lists the name; `provider/model` picks one."""
+    import polars as pl
+
+    found = book.rows(model)
+    if not found.num_rows:
+        near = book.near(model)
+        hint = f" Close: {', '.join(near)}." if near else ""
+        raise UnknownModel(model, near, f"No model called {model!r} in the price book of {book.as_of}.{hint}")
+    frame = pl.from_arrow(found)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+class UnknownModel(AuditError):
+    """A model that the price book does not have. `near` are names that look alike."""
+
+    def __init__(self, got: str, near: list[str], text: str) -> None:
+        self.kind, self.got, self.known = "model", got, near
+        super().__init__(text)

@@ -1,0 +1,232 @@
+"""Compile the price book from genai-prices and a series of LiteLLM releases.
+
+    python -m llmaudit.pricing.compile --genai-date 2026-11-10 --litellm litellm-1.106.2-py3-none-any.whl@2026-10-21
+
+genai-prices must be installed; LiteLLM's releases are read as files, each with the day it is known to have
+been current. Where both price the same thing genai-prices wins; LiteLLM adds models, tiers and history.
+Same inputs, same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llmaudit.pricing import from_genai, from_litellm
+from llmaudit.pricing.rates import BOOK, NAMES, RANGES, RATE, Period, Rates, base, rows
+
+DATA = Path(__file__).parent / "data"
+ROUTED = frozenset({"aws.bedrock", "azure.ai.openai"})
+"""Here a slash in a LiteLLM name divides a region from the model, and the region has its own price."""
+
+PRICED_BY_NAME_ONLY = ("rates", "names", "ranges")
+
+Place = tuple[str, str]
+
+
+@dataclass
+class Draft:
+    """The book while it is being compiled."""
+
+    periods: dict[Place, list[Period]] = field(default_factory=dict)
+    names: dict[Place, tuple[str, str]] = field(default_factory=dict)
+    uplifts: dict[Place, Mapping[str, str]] = field(default_factory=dict)
+    chat: set[Place] = field(default_factory=set)
+
+    def name(self, provider: str, name: str, model: str, kind: str) -> None:
+        if self.names.get((provider, name), ("", ""))[1] != "exact":
+            self.names[provider, name] = (model, kind)
+
+
+def compile_book(genai_date: date, snapshots: list[from_litellm.Snapshot]) -> tuple[Draft, dict[str, object]]:
+    """The whole book, and the metadata that says what it was made from."""
+    package = from_genai.Package(genai_date)
+    draft = Draft()
+    for known in package.models():
+        place = (known.provider, known.model)
+        draft.periods.setdefault(place, known.periods)
+        for name, kind in known.names.items():
+            draft.name(known.provider, name, known.model, kind)
+    _add_litellm(draft, package, from_litellm.known(snapshots))
+    meta: dict[str, object] = {
+        "as_of": max([genai_date, *(s.seen for s in snapshots)]).isoformat(),
+        "sources": [
+            {"name": "genai-prices", "version": package.version, "checked": genai_date.isoformat(), "licence": "MIT"},
+            *(
+                {"name": "litellm", "version": s.version, "checked": s.seen.isoformat(), "licence": "MIT"}
+                for s in sorted(snapshots, key=lambda s: s.seen)
+            ),
+        ],
+        "uplifts": [
+            {"provider": provider, "model": model, **factors}
+            for (provider, model), factors in sorted(draft.uplifts.items())
+        ],
+    }
+    return draft, meta
+
+
+def _add_litellm(draft: Draft, package: from_genai.Package, found: list[from_litellm.Known]) -> None:
+    witnesses: dict[Place, list[from_litellm.Known]] = defaultdict(list)
+    for known in found:
+        for borrower in package.borrowers(known.provider):
+            if lent := package.find(borrower, known.name):
+                draft.names.setdefault((borrower, known.name), (lent, "lent"))
+        model = None if _is_routed(known) else package.find(known.provider, known.name)
+        if model is None:
+            _add_model(draft, known)
+            continue
+        draft.name(known.provider, known.name, model, "exact" if known.name == model else "alias")
+        witnesses[known.provider, model].append(known)
+    for place, same in witnesses.items():
+        same.sort(key=lambda k: (k.name != place[1], len(k.name), k.name))
+        draft.periods[place] = _completed(draft.periods[place], same)
+        draft.uplifts.update({place: k.uplifts for k in reversed(same) if k.uplifts})
+        draft.chat |= {place for k in same if k.chat}
+
+
+def _is_routed(known: from_litellm.Known) -> bool:
+    return known.provider in ROUTED and "/" in known.name
+
+
+def _add_model(draft: Draft, known: from_litellm.Known) -> None:
+    place = (known.provider, known.name)
+    draft.periods[place] = known.periods
+    draft.names[place] = (known.name, "exact")
+    if known.uplifts:
+        draft.uplifts[place] = known.uplifts
+    if known.chat:
+        draft.chat.add(place)
+
+
+def _completed(periods: list[Period], same: Sequence[from_litellm.Known]) -> list[Period]:
+    """A model's periods with the tiers that only LiteLLM knows, and a flag where the two disagree today.
+
+    A tier is taken only while both publish the same standard price, so that no tier hangs on a stale base.
+    """
+    known_tiers = {tier for period in periods for tier in period.tiers}
+    standard = [p for p in periods if "standard" in p.tiers]
+    if not standard:
+        return periods
+    added: list[Period] = []
+    for other in same:
+        fresh = {t for p in other.periods for t in p.tiers} - known_tiers - {t for p in added for t in p.tiers}
+        added += [_overlap(ours, theirs, fresh) for ours in standard for theirs in _agreeing(ours, other, fresh)]
+    newest = same[0].periods[-1]
+    return [_flagged(p, newest) if p is standard[-1] else p for p in periods] + added
+
+
+def _agreeing(ours: Period, other: from_litellm.Known, fresh: set[str]) -> Iterator[Period]:
+    for theirs in other.periods:
+        if fresh & theirs.tiers.keys() and ours.covers(theirs) and from_litellm.same_price(ours.tiers, theirs.tiers):
+            yield theirs
+
+
+def _overlap(ours: Period, theirs: Period, fresh: set[str]) -> Period:
+    starts = [d for d in (ours.valid_from, theirs.valid_from) if d]
+    ends = [d for d in (ours.valid_to, theirs.valid_to) if d]
+    tiers = {tier: b for tier, b in theirs.tiers.items() if tier in fresh}
+    return Period(max(starts, default=None), min(ends, default=None), tiers, theirs.witness, ours.daily)
+
+
+def _flagged(ours: Period, theirs: Period) -> Period:
+    classes = {c for b in ours.tiers.get("standard", ()) for c in b.rates}
+    differ = {c for c in classes if base(theirs.tiers, c) not in {None, base(ours.tiers, c)}}
+    return replace(ours, disputed=frozenset(differ))
+
+
+def _ranges(draft: Draft) -> Iterator[dict[str, object]]:
+    """For each provider and stretch of time, the span of its text models' standard rates."""
+    by_provider: dict[str, list[Period]] = defaultdict(list)
+    for (provider, _), periods in draft.periods.items():
+        text = [p for p in periods if base(p.tiers, "input") and base(p.tiers, "output")]
+        by_provider[provider] += text
+        by_provider[""] += text
+    for provider, periods in sorted(by_provider.items()):
+        days = sorted({d for p in periods for d in (p.valid_from, p.valid_to) if d}) if provider else []
+        for day, until in zip([None, *days], [*days, None], strict=True):
+            span = Period(day, until, {}, periods[0].witness) if periods else None
+            alive = [p.tiers["standard"] for p in periods if span and p.covers(span)]
+            if alive:
+                yield {"provider": provider, "valid_from": day, "valid_to": until, **_span([_all(b) for b in alive])}
+
+
+def _all(found: Sequence[object]) -> list[Rates]:
+    return [band.rates for band in found]  # type: ignore[attr-defined]
+
+
+def _span(models: list[list[Rates]]) -> dict[str, Decimal]:
+    flat = [rates for model in models for rates in model if rates.get("input") and rates.get("output")]
+    low = {c: min(r[c] for r in flat) for c in ("input", "output")}
+    high = {c: max(r[c] for r in flat) for c in ("input", "output")}
+    reads = [r["cache_read"] for r in flat if r.get("cache_read")]
+    writes = [r[c] for r in flat for c in ("cache_write", "cache_write_long") if r.get(c)]
+    found = {
+        **{f"low_{c}": usd for c, usd in low.items()},
+        **{f"high_{c}": usd for c, usd in high.items()},
+        "low_cache_read": min([low["input"], *reads]),
+        "low_cache_write": min([low["input"], *writes]),
+        "high_cache_read": high["input"],
+        "high_cache_write": max([high["input"], *writes]),
+    }
+    return {name: usd.quantize(Decimal(1).scaleb(-RATE.scale)) for name, usd in found.items()}
+
+
+def write(draft: Draft, meta: dict[str, object], folder: Path) -> str:
+    """Write the book; return its sha256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = [row for (provider, model), periods in draft.periods.items() for row in rows(provider, model, periods)]
+    names = [
+        {"provider": provider, "name": name, "model": model, "kind": kind}
+        for (provider, name), (model, kind) in sorted(draft.names.items())
+        if (provider, model) in draft.periods
+    ]
+    _save(pa.Table.from_pylist(listed, BOOK).sort_by([(c, "ascending") for c in BOOK.names[:10]]), folder / "rates")
+    _save(pa.Table.from_pylist(names, NAMES), folder / "names")
+    _save(pa.Table.from_pylist(list(_ranges(draft)), RANGES), folder / "ranges")
+    digest = sha256(folder)
+    text = json.dumps({**meta, "sha256": digest}, indent=1, sort_keys=True)
+    (folder / "book.json").write_text(text + "\n", "utf-8")
+    return digest
+
+
+def sha256(folder: Path) -> str:
+    """One digest over the book's tables."""
+    digest = hashlib.sha256()
+    for name in PRICED_BY_NAME_ONLY:
+        digest.update((folder / f"{name}.parquet").read_bytes())
+    return digest.hexdigest()
+
+
+def _save(table: pa.Table, stem: Path) -> None:
+    pq.write_table(table, stem.with_suffix(".parquet"), compression="zstd", compression_level=19, write_statistics=False)
+
+
+def _dated(text: str) -> from_litellm.Snapshot:
+    path, _, day = text.rpartition("@")
+    return from_litellm.read(Path(path), date.fromisoformat(day))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compile and write the book that ships with the package."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--genai-date", type=date.fromisoformat, required=True, help="day of the installed release")
+    parser.add_argument("--litellm", type=_dated, action="append", default=[], metavar="FILE@DATE")
+    parser.add_argument("--out", type=Path, default=DATA)
+    given = parser.parse_args(arguments)
+    draft, meta = compile_book(given.genai_date, given.litellm)
+    digest = write(draft, meta, given.out)
+    print(f"{len(draft.periods)} models, {len(draft.names)} names, sha256 {digest}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
