@@ -1,0 +1,222 @@
+"""Which endpoints could move to a small fine-tuned model, and why: docs/fine-tune-evidence.md explains each rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from llmaudit.detectors.answers import MAX_LABEL_SHARE, Profile, normal, profile
+from llmaudit.detectors.student import Evidence, ProxyStudent
+from llmaudit.detectors.words import mask
+
+MAX_ROWS = 1_500
+"""Calls of an endpoint that are looked at, the first by `call_key`."""
+
+MIN_INPUTS = 100
+MIN_LIFT = 0.4
+MIN_MARGIN = 0.1
+MIN_COPY = 0.9
+MOST_REPEAT = 0.6
+MAX_DRIFT = 0.15
+MIN_REPEATS, MIN_SELF_AGREEMENT = 30, 0.8
+_LONG_FRAME = 200
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often the proxy student gives the logged answer on inputs it has not seen."""
+
+    estimate: float
+    low: float
+    high: float
+    baseline: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`verdict` is None where the log cannot say; `reason` is then why."""
+
+    endpoint: str | None
+    requests: int
+    verdict: str | None
+    reason: str
+    reason_code: str
+    agreement: Agreement | None = None
+    coverage: float | None = None
+    """Share of calls the student takes when it leaves alone what it is unsure of, aiming at 97 % agreement."""
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence | None = None
+
+
+def judge(sample: pl.DataFrame, calls: pl.DataFrame) -> list[Verdict]:
+    """A verdict for every endpoint of `calls` (endpoint, requests, cost_usd), dearest first.
+
+    `sample` holds the calls whose text was kept, its `endpoint` filled in.
+    """
+    texts = {name: rows for (name,), rows in sample.group_by("endpoint", maintain_order=True)}
+    ordered = calls.sort("cost_usd", "requests", "endpoint", descending=[True, True, False], nulls_last=True)
+    return [
+        _verdict(endpoint, requests, texts.get(endpoint, sample.clear()))
+        for endpoint, requests in ordered.select("endpoint", "requests").rows()
+    ]
+
+
+def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict:
+    if endpoint is None:
+        reason = "These calls carry no label and share no wording, so they are no one feature to move."
+        return Verdict(endpoint, requests, None, reason, "no_endpoint")
+    seen = rows.sort("call_key", "request_id").head(MAX_ROWS).filter(pl.col("status") == "ok")
+    silent = seen.filter((pl.col("output").fill_null("") == "") & (pl.col("tools_offered") > 0)).height
+    seen = seen.filter(pl.col("output").fill_null("").str.strip_chars() != "")
+    seen = seen.with_columns(pl.Series("input", _inputs(seen), dtype=pl.String)).filter(pl.col("input") != "")
+    if not seen.height and not silent:
+        reason = "No sampled call of this endpoint has both a prompt and an answer in the log."
+        return Verdict(endpoint, requests, None, reason, "no_text")
+    form = profile(seen["input"].to_list(), seen["output"].to_list(), silent)
+    code, verdict, reason, evidence = _decide(form, seen)
+    agreement = None
+    if evidence:
+        agreement = Agreement(evidence.agreement, evidence.low, evidence.high, evidence.baseline, evidence.n)
+    coverage = evidence.coverage if evidence else None
+    return Verdict(endpoint, requests, verdict, reason, code, agreement, coverage, form.as_dict(), evidence)
+
+
+_Decision = tuple[str, str, str, Evidence | None]
+
+
+def _decide(form: Profile, seen: pl.DataFrame) -> _Decision:
+    inputs = seen["input"].n_unique()
+    if form.form == "tool_call":
+        return "tool_calls", "keep", "Most answers are tool calls, and whether those were right shows only later.", None
+    if inputs < MIN_INPUTS:
+        reason = f"Only {inputs:,} different inputs in the sample: under {MIN_INPUTS} nothing can be shown."
+        return "too_few_inputs", "keep", reason, None
+    if form.closed and form.labels == 1:
+        reason = "Every sampled call got the same answer: ask whether the call is needed before asking which model."
+        return "one_answer", "evaluate", reason, None
+    if form.closed:
+        return _decide_closed(form, seen)
+    return *_decide_open(form), None
+
+
+def _decide_open(form: Profile) -> tuple[str, str, str]:
+    """No proxy for free answers: their form can suggest an evaluation, never a move."""
+    copied = form.copy_share or 0.0
+    if form.form in ("json", "extraction") and copied >= MIN_COPY:
+        reason = (
+            f"{copied:.0%} of the values in the answers stand literally in the input: worth a trial on held-out calls."
+        )
+        return "extraction", "evaluate", reason
+    if form.form == "json":
+        reason = (
+            f"Only {copied:.0%} of the values in the JSON answers stand in the input; the rest is made up by the model."
+        )
+        return "generated_json", "keep", reason
+    if form.form == "code":
+        return "code", "keep", "Answers are code, where published small models lose a lot."
+    if form.form == "number":
+        return "number", "keep", "Answers are numbers without a fixed list, which points to working something out."
+    if form.form == "short_text" and form.repeated_share >= MOST_REPEAT:
+        reason = f"Answers look like labels, but {form.labels} of them are many for {form.answers:,} calls: judge again on more."
+        return "too_many_labels", "evaluate", reason
+    return "free_text", "keep", "Answers are free text: the log alone cannot show that a small model would do as well."
+
+
+def _decide_closed(form: Profile, seen: pl.DataFrame) -> _Decision:
+    answers = [normal(output) for output in seen["output"]]
+    times = seen["started_at"].to_list()
+    try:
+        found = ProxyStudent().evaluate(seen["input"].to_list(), answers, times=times)
+    except ValueError:
+        reason = "The inputs are near-copies of a few texts, so what is learned on one cannot be tested on another."
+        return "inputs_alike", "keep", reason, None
+    return *_weigh(form, found), found
+
+
+def _weigh(form: Profile, found: Evidence) -> tuple[str, str, str]:
+    """Short or repeated answers are no evidence: only what the student learned is."""
+    score = (
+        f"{found.agreement:.0%} of unseen inputs (95 % interval {found.low:.0%} to {found.high:.0%}; always giving the "
+        f"most frequent answer: {found.baseline:.0%})"
+    )
+    if found.high < found.baseline:
+        reason = f"A weak model gives the logged answer on {score}: worse than not reading them, as where small edits flip it."
+        return "negative_lift", "keep", reason
+    if found.low <= found.baseline + MIN_MARGIN / 2:
+        return "not_learnable", "keep", f"Answers are short, but a weak model gives the logged one on only {score}."
+    doubt = _doubt(form, found)
+    if doubt:
+        return doubt[0], "evaluate", f"A weak model gives the logged answer on {score}, but {doubt[1]}."
+    return "learnable", "move", f"Even a deliberately weak model gives the logged answer on {score}."
+
+
+def _doubt(form: Profile, found: Evidence) -> tuple[str, str] | None:
+    """What stands between something learned and a recommendation: the first of these that holds."""
+    repeated = found.repeats >= MIN_REPEATS and found.self_agreement is not None
+    ceiling = (found.self_agreement or 0.0) if repeated else 1.0
+    sure_lift = (found.low - found.baseline) / max(ceiling - found.baseline, 1e-9)
+    late = found.agreement if found.late_agreement is None else found.late_agreement
+    doubts = (
+        (
+            ceiling < MIN_SELF_AGREEMENT,
+            "unsteady_answers",
+            f"the model of today repeats its own answer only {ceiling:.0%} of the time",
+        ),
+        (
+            form.names_options,
+            "options_vary",
+            "the answer is the letter of an option, and the options change with every input",
+        ),
+        (
+            form.labels > MAX_LABEL_SHARE * found.n,
+            "too_many_labels",
+            f"{form.labels} labels are many for {found.n:,} inputs",
+        ),
+        (
+            found.low <= found.baseline + MIN_MARGIN,
+            "one_answer_dominates",
+            "that is hardly more than the most frequent answer alone",
+        ),
+        (
+            sure_lift < MIN_LIFT,
+            "weak_lift",
+            f"it may be less than {MIN_LIFT:.0%} of the way from guessing to the model of today",
+        ),
+        (
+            late < found.agreement - MAX_DRIFT,
+            "drift",
+            f"trained on the earlier calls it gets only {late:.0%} of the later ones",
+        ),
+    )
+    return next(((code, text) for holds, code, text in doubts if holds), None)
+
+
+def _inputs(seen: pl.DataFrame) -> list[str]:
+    """What varies from call to call: the messages, with the system prompt where that holds the input; no long frame."""
+    prompts = [text or "" for text in seen["prompt"]]
+    systems = [text or "" for text in seen["system"]]
+    whole = [f"{system}\n{prompt}" for system, prompt in zip(systems, prompts, strict=True)]
+    masked = {system: mask(system) for system in set(systems)}
+    pairs = {(masked[system], prompt) for system, prompt in zip(systems, prompts, strict=True)}
+    return _unframed(whole if len(pairs) > 2 * len(set(prompts)) else prompts)
+
+
+def _unframed(texts: list[str]) -> list[str]:
+    """Without the opening and closing that all share, if those are long enough to crowd out the rest."""
+    distinct = sorted({text for text in texts if text.strip()})
+    if len(distinct) < 2:  # noqa: PLR2004  nothing varies
+        return [text if text.strip() else "" for text in texts]
+    head = _shared(distinct[0], distinct[-1])
+    rests = sorted(text[head:][::-1] for text in distinct)
+    tail = _shared(rests[0], rests[-1])
+    head, tail = head if head >= _LONG_FRAME else 0, tail if tail >= _LONG_FRAME else 0
+    return [text[head : len(text) - tail] if text.strip() else "" for text in texts]
+
+
+def _shared(first: str, last: str) -> int:
+    """Length of the opening that the first and last of sorted texts share, and so all between them."""
+    return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
