@@ -11,6 +11,7 @@ from pathlib import Path
 
 import make_samples
 import pytest
+from harbor_pine.base import RATES, SNAPSHOT, Usage
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
@@ -130,7 +131,7 @@ def logged_tokens():
     for row in records("plain_jsonl"):
         usage = plain_usage(row) if row["provider"] == "openai" else None
         if usage and "embedding" not in row["request"]["model"]:
-            model = make_samples.SNAPSHOT.get(row["request"]["model"], row["request"]["model"])
+            model = SNAPSHOT.get(row["request"]["model"], row["request"]["model"])
             seen.add(row["response"]["id"] if isinstance(row["response"], dict) else "")
             sums[row["timestamp"][:10], model]["in"] += usage.get("prompt_tokens", usage.get("input_tokens"))
             sums[row["timestamp"][:10], model]["out"] += usage.get("completion_tokens", usage.get("output_tokens"))
@@ -172,23 +173,23 @@ def test_the_bill_adds_up_to_the_stated_total():
     )
 
 
-@pytest.mark.parametrize("model", sorted(make_samples.RATES))
+@pytest.mark.parametrize("model", sorted(RATES))
 @pytest.mark.parametrize("day", [1, 31])
 def test_rates_are_the_list_prices_of_that_day(model, day):
-    from genai_prices import Usage, calc_price
+    import genai_prices
 
     at = datetime(2026, 10, day, 12, tzinfo=UTC)
     provider = "anthropic" if model.startswith("claude") else "openai"
-    usage = make_samples.Usage(9_000, 700, read=4_000, write=3_000 if "claude" in model or "gpt-5.6" in model else 0)
+    usage = Usage(9_000, 700, read=4_000, write=3_000 if "claude" in model or "gpt-5.6" in model else 0)
     if "embedding" in model:
-        usage = make_samples.Usage(9_000)
-    theirs = Usage(
+        usage = Usage(9_000)
+    theirs = genai_prices.Usage(
         input_tokens=usage.input,
         output_tokens=usage.output or None,
         cache_read_tokens=usage.read or None,
         cache_write_tokens=usage.write or None,
     )
-    price = calc_price(theirs, model, provider_id=provider, genai_request_timestamp=at)
+    price = genai_prices.calc_price(theirs, model, provider_id=provider, genai_request_timestamp=at)
     assert usage.cost(model) == price.total_price
 
 

@@ -1,0 +1,1 @@
+"""Harbor & Pine, an invented shop for garden furniture: the parts that compose its logs."""
