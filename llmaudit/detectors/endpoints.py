@@ -14,12 +14,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from llmaudit.detectors.templates import PromptTemplates, stable_hash
 from llmaudit.detectors.words import SLOT, ends, mask
+
+Ints = npt.NDArray[np.int64]
 
 KINDS = ("system", "template", "head", "tail", "tools")
 """Order in which rules apply: the first kind that names an endpoint wins."""
@@ -45,7 +48,7 @@ _FILLING = frozenset(_FILLING_WORDS.split())
 _TOOL_SETS = 3
 _MIN_CALLS = 5
 _PURE, _FEW_KEYS = 0.95, 0.2
-_MIN_LEFT, _MIN_COHESION, _MAX_TOPICS = 20, 0.4, 30
+_MIN_LEFT, _MIN_LIKENESS, _MAX_TOPICS = 20, 0.3, 30
 _SHOWN = 600
 
 
@@ -208,18 +211,35 @@ def _topics(texts: list[str]) -> list[str]:
     except ValueError:  # no words at all
         return [OTHER] * len(texts)
     wanted = min(_MAX_TOPICS, max(2, int(np.sqrt(len(texts) / 2))), len(set(texts)))
-    labels = MiniBatchKMeans(wanted, random_state=0, n_init=3, batch_size=1_024).fit_predict(vectors)
-    words = vectoriser.get_feature_names_out()
+    found = MiniBatchKMeans(wanted, random_state=0, n_init=3, batch_size=1_024).fit_predict(vectors)
+    names = vectoriser.get_feature_names_out()
     topics = [OTHER] * len(texts)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        centre = np.asarray(vectors[rows].mean(axis=0)).ravel()
-        # Mean cosine of the members to their centre: what a topic has that a heap has not.
-        if len(rows) >= _MIN_CALLS and np.linalg.norm(centre) >= _MIN_COHESION:
-            name = " ".join(words[np.lexsort((words, -centre))[:4]])
+    for rows in _merged([np.flatnonzero(found == label) for label in np.unique(found)], vectors):
+        centre = _centre(vectors, rows)
+        # Mean cosine between two members: what a topic has that a heap has not.
+        likeness = (len(rows) * float(centre @ centre) - 1) / max(len(rows) - 1, 1)
+        if len(rows) >= _MIN_CALLS and likeness >= _MIN_LIKENESS:
+            name = " ".join(names[np.lexsort((names, -centre))[:4]])
             for row in rows:
                 topics[row] = name
     return topics
+
+
+def _merged(parts: list[Ints], vectors: Any) -> list[Ints]:
+    """Parts whose members are as alike across the border as within a topic are one."""
+    centres = [_centre(vectors, rows) for rows in parts]
+    merged: list[list[int]] = []
+    for part, centre in enumerate(centres):
+        home = next((m for m in merged if float(centre @ centres[m[0]]) >= _MIN_LIKENESS), None)
+        if home is None:
+            merged.append([part])
+        else:
+            home.append(part)
+    return [np.concatenate([parts[part] for part in group]) for group in merged]
+
+
+def _centre(vectors: Any, rows: Ints) -> npt.NDArray[np.float64]:
+    return np.asarray(vectors[rows].mean(axis=0), dtype=np.float64).ravel()
 
 
 def _kind(row: int, calls: _Calls) -> str:
