@@ -1,7 +1,7 @@
 """One test: every folder tests/queries/<query>/<case>/. A case is data an analyst can write in a spreadsheet.
 
     <table>.csv         one file for each table the query reads; a column left out, or an empty cell, is null
-    <table>.types.csv   column,type of the columns that no canonical table has and whose name says no unit
+    <table>.types.csv   column,type of columns whose name says neither a canonical column nor a unit
     params.toml         values of the $names; one left out is null
     expected.csv        the answer, row for row, to the last digit
     why.md              what would go wrong without this case, in one sentence
@@ -33,26 +33,21 @@ FOLDERS = sorted(path for path in CASES.glob("*/*") if path.is_dir())
 
 WHOLE_TABLES = {name: value for name, value in vars(schema).items() if isinstance(value, pa.Schema)}
 
-CANONICAL = {
-    "requests": schema.PRICED,
+STORED = {
     "request_rows": schema.REQUEST_ROWS,
-    "calls": schema.PRICED,
-    "priced": schema.PRICED,
-    "usage": schema.PRICED,
-    "charges": schema.CHARGES,
-    "usage_buckets": schema.USAGE,
+    "charge_rows": pa.schema([*schema.CHARGES, schema.BATCH_ID]),
     "texts": schema.TEXTS,
     "ingests": schema.INGESTS,
     "quarantine": schema.QUARANTINE,
 }
-"""Tables by the name they go by in queries. Columns of other tables take the type they have in any of these."""
+"""Tables of the lake, by the name queries give them. A table called as a query has the columns of its header."""
 
 UNITS = {
     r".*(_usd|_usd_per_token|_cost)": schema.USD,
     r".*(tokens|_bytes|_seconds|_minutes|_hash|requests|calls)": pa.int64(),
     r".*(_ms|share|rate)": pa.float64(),
     r".*(_at|_from|_to|_start|_end)": schema.TIME,
-    r".*(_id|_key|name|model|key|day|kind)|lever": pa.string(),
+    r".*(_id|_key|name|model|key|kind|class)|lever": pa.string(),
 }
 """What a column's name says about its type."""
 
@@ -62,6 +57,7 @@ WRITTEN_TYPES = {
     "number": pa.float64(),
     "money": schema.USD,
     "time": schema.TIME,
+    "day": pa.date32(),
     "yes or no": pa.bool_(),
     "integers": pa.list_(pa.int64()),
 }
@@ -85,7 +81,7 @@ def test_query_answers_its_case(folder: Path, engine: Engine) -> None:
     with (folder / "expected.csv").open(encoding="utf-8", newline="") as file:
         wanted = list(csv.DictReader(file))
         names = wanted[0].keys() if wanted else answer.schema.names
-    if not hands_on_a_table(query, tables):
+    if not hands_on_a_table(query):
         assert list(names) == answer.schema.names, "expected.csv has other columns than the answer"
     compare(answer.select(list(names)), wanted, in_order=has_an_order(query))
 
@@ -162,21 +158,24 @@ def dicts_in(tree: object) -> Iterator[dict[str, Any]]:
         yield from dicts_in(part)
 
 
-def hands_on_a_table(query: queries.Query, tables: Mapping[str, pa.Table]) -> bool:
-    return any(name in WHOLE_TABLES or name in tables for name in query.listed("columns"))
+def hands_on_a_table(query: queries.Query) -> bool:
+    return any(is_a_table(item, query) for item in query.listed("columns"))
+
+
+def is_a_table(item: str, query: queries.Query) -> bool:
+    """`columns:` may name a schema in capitals, or a table the query reads and hands on with a star."""
+    stars = re.search(r"(?:\bselect|\w\.)\s*\*", body(query))
+    return item in WHOLE_TABLES or (stars is not None and item in query.listed("reads"))
 
 
 def columns_of(query: queries.Query, tables: Mapping[str, pa.Table]) -> list[str]:
-    """The header's columns; REQUESTS stands for that schema's, the name of a table it reads for that table's."""
-    names: list[str] = []
-    for name in query.listed("columns"):
-        if name in WHOLE_TABLES:
-            names += WHOLE_TABLES[name].names
-        elif name in tables:
-            names += tables[name].schema.names
+    names: dict[str, None] = {}
+    for item in query.listed("columns"):
+        if item in WHOLE_TABLES:
+            names |= dict.fromkeys(WHOLE_TABLES[item].names)
         else:
-            names.append(name)
-    return names
+            names |= dict.fromkeys(tables[item].schema.names if is_a_table(item, query) else [item])
+    return list(names)
 
 
 def params_of(folder: Path, query: queries.Query) -> dict[str, object]:
@@ -194,10 +193,11 @@ def read_table(folder: Path, table: str) -> pa.Table:
         reader = csv.DictReader(file)
         rows = list(reader)
         written = list(reader.fieldnames or ())
-    full = CANONICAL.get(table, pa.schema([]))
     own = own_types(folder, table)
-    extra = [pa.field(name, own.get(name) or type_of(name)) for name in written if name not in full.names]
-    fields = pa.schema([*full, *extra])
+    known = column_names(table)
+    if unknown := set(written) - set(known) - set(own):
+        assert not known, f"{table} has no {', '.join(sorted(unknown))}"
+    fields = pa.schema([(name, own.get(name) or type_of(name)) for name in dict.fromkeys([*known, *written])])
     return pa.Table.from_pylist(
         [{name: parsed(row[name], fields.field(name).type) for name in written} for row in rows], fields
     )
@@ -211,9 +211,24 @@ def own_types(folder: Path, table: str) -> dict[str, pa.DataType]:
         return {row["column"]: WRITTEN_TYPES[row["type"]] for row in csv.DictReader(file)}
 
 
+def column_names(table: str) -> list[str]:
+    """Columns of a table of the lake or of a query's answer; none where any columns will do."""
+    if table in STORED:
+        return STORED[table].names
+    if table not in queries.names():
+        return []
+    query = queries.load(table)
+    whole = {item: is_a_table(item, query) for item in query.listed("columns")}
+    return [name for item in whole for name in (all_of(item) if whole[item] else [item])]
+
+
+def all_of(item: str) -> list[str]:
+    return WHOLE_TABLES[item].names if item in WHOLE_TABLES else column_names(item)
+
+
 @cache
 def type_of(column: str) -> pa.DataType:
-    known = [table.field(column).type for table in CANONICAL.values() if column in table.names]
+    known = [table.field(column).type for table in WHOLE_TABLES.values() if column in table.names]
     said = [kind for pattern, kind in UNITS.items() if re.fullmatch(pattern, column)]
     assert known or said, f"what type is {column}? Say so in <table>.types.csv"
     return (known or said)[0]
