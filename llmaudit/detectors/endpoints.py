@@ -42,7 +42,7 @@ _STOCK_WORDS = (
     "you are you're act as be an a the my and very helpful friendly useful polite honest harmless concise smart "
     "knowledgeable expert large language ai assistant chatbot bot model"
 )
-_STOCK = frozenset(_STOCK_WORDS.split())
+_STOCK, _STOCK_CHARS = frozenset(_STOCK_WORDS.split()), 200
 _FILLING_WORDS = "a an the you are is of to and or in on for from with your this that it be as by at"
 _FILLING = frozenset(_FILLING_WORDS.split())
 _TOOL_SETS = 3
@@ -117,7 +117,7 @@ class _Calls:
     @cached_property
     def system(self) -> list[str]:
         """Empty where there is none, or one that says nothing about the feature."""
-        return ["" if set(re.findall(r"[^\s.,!]+", text.lower())) <= _STOCK else text for text in self._texts("system")]
+        return ["" if _is_stock(text) else text for text in self._texts("system")]
 
     @cached_property
     def prompt(self) -> list[str]:
@@ -132,6 +132,8 @@ class _Calls:
         """Tool set and response format. A prompt sent with many tool sets picks its tools call by call: none counts."""
         tools, formats = self.frame["tools_hash"].to_list(), self.frame["response_format"].to_list()
         sets: defaultdict[str, set[int | None]] = defaultdict(set)
+        if len(set(tools)) == 1:
+            return list(zip(tools, formats, strict=True))
         masked = {text: mask(text) for text in set(self.system)}
         for text, tool in zip(self.system, tools, strict=True):
             sets[masked[text]].add(tool)
@@ -142,6 +144,10 @@ class _Calls:
 
     def _texts(self, column: str) -> list[str]:
         return [text or "" for text in self.frame[column].to_list()]
+
+
+def _is_stock(text: str) -> bool:
+    return len(text) <= _STOCK_CHARS and set(re.findall(r"[^\s.,!]+", text.lower())) <= _STOCK
 
 
 def _groups(calls: _Calls) -> Iterator[_Group]:
