@@ -1,0 +1,157 @@
+"""Every finding, the dearest first: what, where, dollars, proof, what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llmaudit.report import show
+from llmaudit.report.absent import nothing
+from llmaudit.report.blocks import Block, Bullets, Cell, Facts, Fold, Heading, Line, Para, Table, columns
+from llmaudit.report.grades import GRADES, NEEDS_TEST
+from llmaudit.report.sections import Report
+from llmaudit.report.text import clean, logged
+
+TITLE = "Findings"
+ORDER = 40
+
+IN_FULL = 40
+"""Findings shown with their evidence; the further ones get a row each."""
+
+IN_TERMINAL = 3
+
+_SHARES = {"share", "rate", "coverage", "agreement"}
+
+
+def blocks(report: Report) -> Sequence[Block]:
+    found = _ranked(report)
+    if not found:
+        ids = tuple(analysis["id"] for analysis in report["analyses"])
+        return (nothing(report, ids, "The analyses that ran found nothing to change."),)
+    intro = Para(
+        f"{show.noun(len(found), 'finding')}, the largest saving first. Each stands alone: overlapping findings "
+        "are only ever added up in the plan.",
+        "muted",
+    )
+    further = found[IN_FULL:]
+    rest: Sequence[Block] = (Heading("Further findings"), _table(further)) if further else ()
+    return (intro, *(_fold(report, finding) for finding in found[:IN_FULL]), *rest)
+
+
+def terminal(report: Report) -> Sequence[Line]:
+    lines = []
+    for place, finding in enumerate(_ranked(report)[:IN_TERMINAL]):
+        saving = finding["saving_usd"]["expected"]
+        text = f"{_title(finding)}, {logged(finding['endpoint'], 'all endpoints', 48)}"
+        parts = ((show.usd(saving), -10), (f"  {_short_grade(finding)} ", 0), (text, 0))
+        lines.append(Line("Findings" if place == 0 else "", parts, spare=place == IN_TERMINAL - 1))
+    return lines
+
+
+def _short_grade(finding: Mapping[str, Any]) -> str:
+    return "C, test" if finding["grade"] == "C" else f"{finding['grade']}      "
+
+
+def _ranked(report: Report) -> list[Mapping[str, Any]]:
+    return sorted(report["findings"], key=lambda finding: -(finding["saving_usd"]["expected"] or 0))
+
+
+def _title(finding: Mapping[str, Any]) -> str:
+    return clean(finding.get("title") or show.words(finding["lever"]), 120)
+
+
+def _fold(report: Report, finding: Mapping[str, Any]) -> Fold:
+    saving = finding["saving_usd"]["expected"]
+    lost = saving is not None and saving < 0
+    return Fold(
+        title=_title(finding),
+        where=_where(finding),
+        amount=show.usd(saving),
+        badge=finding["grade"],
+        note="would cost more" if lost else NEEDS_TEST if finding["grade"] == "C" else "",
+        inside=(
+            Para(clean(finding["action"])),
+            Facts(tuple(_facts(report, finding))),
+            *_assumes(finding),
+            *_evidence(finding),
+        ),
+    )
+
+
+def _where(finding: Mapping[str, Any]) -> str:
+    endpoint = logged(finding["endpoint"], "all endpoints", 80)
+    return endpoint if finding["model"] is None else f"{endpoint}, {logged(finding['model'], limit=80)}"
+
+
+def _facts(report: Report, finding: Mapping[str, Any]) -> list[tuple[str, str]]:
+    saving = finding["saving_usd"]
+    facts = [
+        ("Saving in this window", f"{show.usd(saving['expected'])} expected, {show.between(saving)}"),
+        ("A month", show.usd(finding["monthly_usd"])),
+        ("Calls", f"{show.count(finding['requests'])} of {show.count(report['totals']['requests'])}"),
+        ("Grade", f"{finding['grade']}: {GRADES.get(finding['grade'], 'unknown')}"),
+        ("Effort", clean(finding["effort"] or show.UNKNOWN, 120)),
+        ("Status", clean(finding["status"] or show.UNKNOWN, 40)),
+        ("Finding", logged(finding["id"], limit=200)),
+    ]
+    return [fact for fact in facts if fact[0] != "A month" or finding["monthly_usd"] is not None]
+
+
+def _assumes(finding: Mapping[str, Any]) -> Sequence[Block]:
+    if not finding["assumes"]:
+        return ()
+    return (Heading("What it assumes"), Bullets(tuple(clean(text) for text in finding["assumes"])))
+
+
+def _evidence(finding: Mapping[str, Any]) -> Sequence[Block]:
+    if not finding["evidence"]:
+        return ()
+    facts = tuple((clean(show.words(key), 80), _said(key, value)) for key, value in finding["evidence"].items())
+    return (Heading("Evidence"), Facts(facts))
+
+
+def _said(key: str, value: object) -> str:
+    """One value of the evidence, by what its name says it is."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: show.UNKNOWN}[value]
+    if isinstance(value, int | float):
+        return _number(key, value)
+    if isinstance(value, Mapping):
+        return "; ".join(
+            f"{clean(show.words(str(k)), 80).lower()} {_said(_inner(key, str(k)), v)}" for k, v in value.items()
+        )
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return clean(", ".join(_said(key, item) for item in value[:20])) or "none"
+    return logged(value if isinstance(value, str) else json.dumps(value), limit=400)
+
+
+def _inner(outer: str, key: str) -> str:
+    """The name that says what an inner value is: `estimate` of a rate is a rate, `n` is a count."""
+    return key if key == "n" else f"{key}_{outer}"
+
+
+def _number(key: str, value: float) -> str:
+    if key.endswith("_usd"):
+        return show.usd(value)
+    if key.endswith("_seconds"):
+        return show.lasting(value)
+    if _SHARES & set(key.split("_")) and 0 <= value <= 1:
+        return show.share(value)
+    return show.count(value) if isinstance(value, int) else f"{value:,.4g}"
+
+
+def _table(findings: Sequence[Mapping[str, Any]]) -> Table:
+    rows = tuple(
+        (
+            _title(finding),
+            logged(finding["endpoint"], "all endpoints"),
+            Cell(finding["grade"], tone="test" if finding["grade"] == "C" else ""),
+            show.usd(finding["saving_usd"]["expected"]),
+            show.between(finding["saving_usd"]),
+            clean(finding["action"], 200),
+        )
+        for finding in findings
+    )
+    names = columns("Finding", "<Where", "<Grade", "Expected", "Low to high", "<What to do")
+    return Table("Further findings", names, rows)

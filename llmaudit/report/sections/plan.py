@@ -1,0 +1,105 @@
+"""The plan: which changes in which order, and what each leaves of the bill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llmaudit.report import show
+from llmaudit.report.absent import nothing
+from llmaudit.report.blocks import Block, Cell, Chart, Heading, Line, Para, Table, Tone, columns, line
+from llmaudit.report.grades import GRADES, NEEDS_TEST
+from llmaudit.report.sections import Report
+from llmaudit.report.sections.head import further, share_of_spend
+from llmaudit.report.text import clean
+
+TITLE = "The plan"
+ORDER = 30
+
+
+def blocks(report: Report) -> Sequence[Block]:
+    plan = report["plan"]
+    return (*_headline(report, plan), *_evaluated(plan))
+
+
+def terminal(report: Report) -> Sequence[Line]:
+    plan, more = report["plan"], further(report)
+    saving, factor = plan["headline_saving_usd"], report["window"]["month_factor"]
+    notes = share_of_spend(saving, plan["baseline_usd"])
+    if factor is not None and saving is not None:
+        notes.append(f"{show.usd(saving * factor)} a month")
+    return (
+        line("Save now", ", ".join([show.usd(saving), *notes]), "good"),
+        line("After tests", f"{show.usd(more)} further, {NEEDS_TEST}", "test"),
+    )
+
+
+def _headline(report: Report, plan: Mapping[str, Any]) -> Sequence[Block]:
+    if not plan["steps"]:
+        ids = tuple(analysis["id"] for analysis in report["analyses"])
+        return (nothing(report, ids, "No change of grade A or B would have saved anything on this log."),)
+    return (
+        Para(
+            "Each step is replayed on what the steps before it left, so the savings add up and nothing is counted twice. "
+            "None of these steps rests on a judgement of answer quality."
+        ),
+        Chart("plan_waterfall", "Spend before the plan, what each step takes off, and spend after"),
+        _table("Headline plan", plan["steps"], plan["headline_saving_usd"], plan["after_usd"]),
+        *_spread(plan),
+    )
+
+
+def _evaluated(plan: Mapping[str, Any]) -> Sequence[Block]:
+    evaluated = plan["with_evaluation"]
+    if not any(step["grade"] == "C" for step in evaluated["steps"]):
+        return ()
+    return (
+        Heading(f"With evaluation: {NEEDS_TEST}"),
+        Para(
+            "All steps together, those marked C included. A step of grade C may change answers: it counts only "
+            "once its acceptance test has passed, and none of it is in the headline.",
+            "test",
+        ),
+        _table("Plan with evaluation", evaluated["steps"], evaluated["saving_usd"], evaluated["after_usd"]),
+    )
+
+
+def _table(caption: str, steps: Sequence[Mapping[str, Any]], saving: float, after: float) -> Table:
+    rows = [
+        (
+            clean(show.words(step["lever"]), 80),
+            _grade(step["grade"]),
+            show.usd(step["standalone_usd"]),
+            Cell(show.usd(step["in_order_usd"]), tone=_loss(step["in_order_usd"])),
+            show.usd(step["shapley_usd"]),
+            show.usd(step["after_usd"]),
+        )
+        for step in steps
+    ]
+    total = (
+        Cell("All steps", tone="good"),
+        "",
+        "",
+        Cell(show.usd(saving), tone="good"),
+        show.usd(saving),
+        show.usd(after),
+    )
+    names = columns("Step", "<Grade", "Alone", "In this order", "Fair share", "Spend after")
+    return Table(caption, names, (*rows, total), fold=20)
+
+
+def _grade(grade: str) -> Cell:
+    return Cell(f"{grade}: {GRADES.get(grade, 'unknown')}", tone="test" if grade == "C" else "")
+
+
+def _loss(amount: float | None) -> Tone:
+    return "bad" if amount is not None and amount < 0 else ""
+
+
+def _spread(plan: Mapping[str, Any]) -> Sequence[Block]:
+    spread = plan.get("order_spread_usd")
+    if not spread or spread["low"] is None or spread["high"] is None:
+        return ()
+    low, high = show.usd(spread["low"]), show.usd(spread["high"])
+    said = "the same" if low == high else f"between {low} and {high}"
+    return (Para(f"In another order of the same steps the total would be {said}.", "muted"),)
