@@ -150,6 +150,17 @@ def chat_call(
     )
 
 
+def gave_up(call: Call, truth: Truth, seconds: int) -> Call:
+    """The same request before, which the caller dropped after `seconds`; the answer came all the same, and was billed."""
+    slow_id, at = f"{call.request_id}-slow", later(call.at, -1_000 * (seconds + 2))
+    truth.failed[slow_id] = call.request_id
+    truth.failed_but_billed.append(slow_id)
+    prefix, made = ("resp_", "created_at") if call.response["object"] == "response" else ("chatcmpl-", "created")
+    body = call.response | {"id": prefix + digest(slow_id), made: int(at.timestamp())}
+    error = {"type": "timeout", "message": f"caller gave up after {seconds} s"}
+    return replace(call, request_id=slow_id, at=at, response=body, latency_ms=1_000 * seconds, status=504, error=error)
+
+
 def again(call: Call, request_id: str, at: datetime, truth: Truth) -> Call:
     """The same request and the same answer once more: what a response cache would have saved."""
     truth.cacheable[request_id] = call.request_id
@@ -177,7 +188,7 @@ def faq(truth: Truth) -> Iterator[Call]:
             "/support/faq",
             n,
             at,
-            "gpt-4o-mini",
+            "gpt-4o",
             system=words.FAQ_SYSTEM,
             user=question,
             answer=answer,
@@ -378,7 +389,7 @@ SCHEMA = {
 
 
 def extract(truth: Truth) -> Iterator[Call]:
-    """Supplier texts to JSON. Six times the caller gave up while the answer was on its way: paid for, and asked again."""
+    """Supplier texts to JSON. Six times the caller gave up too early."""
     dice = Dice("extract")
     for n, at in enumerate(dice.times(120, OFFICE)):
         text, answer = supplier_text(dice)
@@ -396,21 +407,7 @@ def extract(truth: Truth) -> Iterator[Call]:
             who="svc-importer",
         )
         if n % 20 == 9:
-            slow_id = f"{call.request_id}-slow"
-            asked_at = later(at, -32_000)
-            body = call.response | {"id": f"chatcmpl-{digest(slow_id)}", "created": int(asked_at.timestamp())}
-            slow = replace(
-                call,
-                request_id=slow_id,
-                at=asked_at,
-                response=body,
-                latency_ms=30_000,
-                status=504,
-                error={"type": "timeout", "message": "caller gave up after 30 s"},
-            )
-            truth.failed[slow_id] = call.request_id
-            truth.failed_but_billed.append(slow_id)
-            yield slow
+            yield gave_up(call, truth, 30)
         if n == 64:
             yield failing(call, truth, 500, SERVER_ERROR)
         if n in (30, 75):
@@ -457,41 +454,39 @@ def supplier_text(dice: Dice) -> tuple[str, str]:
 
 
 def nightly_tags(truth: Truth) -> Iterator[Call]:
-    """A job that asks for the same tags every night, whether the product changed or not."""
+    """A job that asks for the same tags every night, changed or not, and was scheduled twice: at 02:10 and at 02:40."""
     dice = Dice("nightly tags")
     first: dict[str, str] = {}
-    n = 0
-    for night in range(DAYS):
-        for k, product in enumerate(words.PRODUCTS[:7]):
-            at = FIRST + timedelta(days=night, hours=2, minutes=10, seconds=5 * k, milliseconds=dice.upto(900))
-            text = f"{product}. {words.MATERIALS[k]}, {words.COLOURS[k]}." + (
-                " Now with cushion." if k == 2 and night >= 11 else ""
-            )
-            tags = [product.split()[-1].lower(), words.MATERIALS[k], words.COLOURS[k], "garden", "outdoor"]
-            differs = k == 4 and night in (6, 13, 22)
-            answer = compact([*tags[: 2 + (night % 3)], "summer", f"set {night}"]) if differs else compact(tags)
-            call = chat_call(
-                dice,
-                "/catalog/nightly-tags",
-                n,
-                at,
-                "gpt-4.1-mini",
-                system=words.TAGS_SYSTEM,
-                user=text,
-                answer=answer,
-                max_tokens=60,
-                team="catalog",
-                who="svc-nightly",
-            )
-            n += 1
-            if differs:
-                truth.nondeterministic.append(call.request_id)
-            elif text in first:
-                truth.cacheable[call.request_id] = first[text]
-            first.setdefault(text, call.request_id)
-            if night == 16 and k < 3:
-                yield failing(call, truth, 503, SERVER_ERROR)
-            yield call
+    for n in range(DAYS * 2 * 4):
+        night, run, k = n // 8, n // 4 % 2, n % 4
+        at = FIRST + timedelta(days=night, hours=2, minutes=10 + 30 * run, seconds=5 * k, milliseconds=dice.upto(900))
+        text = f"{words.PRODUCTS[k]}. {words.MATERIALS[k]}, {words.COLOURS[k]}."
+        if k == 2 and night >= 11:
+            text += " Now with cushion."
+        tags = [words.PRODUCTS[k].split()[-1].lower(), words.MATERIALS[k], words.COLOURS[k], "garden", "outdoor"]
+        differs = k == 3 and run == 1 and night in (6, 13, 22)
+        answer = compact([*tags[: 2 + (night % 3)], "summer", f"set {night}"]) if differs else compact(tags)
+        call = chat_call(
+            dice,
+            "/catalog/nightly-tags",
+            n,
+            at,
+            "gpt-4o",
+            system=words.TAGS_SYSTEM,
+            user=text,
+            answer=answer,
+            max_tokens=60,
+            team="catalog",
+            who="svc-nightly",
+        )
+        if differs:
+            truth.nondeterministic.append(call.request_id)
+        elif text in first:
+            truth.cacheable[call.request_id] = first[text]
+        first.setdefault(text, call.request_id)
+        if night == 16 and run == 0 and k < 3:
+            yield failing(call, truth, 503, SERVER_ERROR)
+        yield call
 
 
 RECORD_TOOL = {
@@ -691,7 +686,10 @@ def notes_app(truth: Truth) -> Iterator[Call]:
 
 
 def stock_report(truth: Truth) -> Iterator[Call]:
-    """A stock sheet every weekday, thought through at length: few calls, little text, most of OpenAI's bill."""
+    """A stock sheet every weekday, thought through at length: few calls, little text, most of OpenAI's bill.
+
+    The caller waits 60 seconds; the longest thoughts take more, are paid for, and are asked for again.
+    """
     dice, model = Dice("stock report"), "gpt-6.1-sol"
     for day in range(DAYS):
         start = FIRST + timedelta(days=day, hours=5, minutes=30)
@@ -717,7 +715,7 @@ def stock_report(truth: Truth) -> Iterator[Call]:
                 [{"type": "reasoning", "id": f"rs_{digest(name, 12)}", "summary": []}, output_text(name, answer)],
                 usage,
             )
-            yield Call(
+            call = Call(
                 "/data/stock-report",
                 name,
                 at,
@@ -726,10 +724,13 @@ def stock_report(truth: Truth) -> Iterator[Call]:
                 request,
                 body,
                 usage,
-                9 * usage.output,
+                4 * usage.output,
                 "data",
                 "svc-planner",
             )
+            if thought > 14_000:
+                yield gave_up(call, truth, 60)
+            yield call
 
 
 def plain_line(call: Call) -> dict[str, Any]:
