@@ -293,6 +293,14 @@ def test_empty_prompts_get_no_endpoint():
     assert result.coverage == 0.0
 
 
+def test_without_texts_equal_templates_are_still_endpoints():
+    calls = [{"template_hash": 7}] * 20 + [{"template_hash": 8, "response_format": "json_object"}] * 20 + [{}] * 5
+    sample = log(calls)
+    given = assign(sample, discover(sample).rules)
+    assert given.null_count() == 5
+    assert adjusted_rand_score([0] * 20 + [1] * 20, given[:40].to_list()) == 1.0
+
+
 def test_prompts_with_nothing_in_common_stay_together_as_other_and_make_no_rules():
     rng = random.Random(13)
     result = discover(log([{"prompt": chatter(rng, rng.randint(5, 15))} for _ in range(150)]))

@@ -165,6 +165,7 @@ def _groups(calls: _Calls) -> Iterator[_Group]:
         by_tools, rest = _by_tools(rest, calls)
         yield from by_tools
         left += rest
+    yield from _by_hash(calls)
     yield from _by_likeness(sorted(left), calls)
 
 
@@ -192,6 +193,18 @@ def _by_tools(rows: list[int], calls: _Calls) -> tuple[list[_Group], list[int]]:
     if len(rows) < _MIN_CALLS or calls.bucket[rows[0]][0] is None:
         return [], rows
     return [_Group(rows, f"tools {SLOT}", _kind(rows[0], calls))], []
+
+
+def _by_hash(calls: _Calls) -> Iterator[_Group]:
+    """Where no text was kept, an equal template is all there is to go by; its name then changes with the lake's key."""
+    columns = ("system", "prompt", "template_hash", "tools_hash", "response_format")
+    alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for row, (system, prompt, *key) in enumerate(calls.frame.select(columns).rows()):
+        if system is None and prompt is None and key[0] is not None:
+            alike[tuple(key)].append(row)
+    for key, rows in sorted(alike.items(), key=lambda item: (-len(item[1]), str(item[0]))):
+        if len(rows) >= _MIN_CALLS:
+            yield _Group(rows, f"prompt {SLOT}", str(key))
 
 
 def _by_likeness(rows: list[int], calls: _Calls) -> list[_Group]:
