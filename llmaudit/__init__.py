@@ -1,0 +1,54 @@
+"""An offline audit of what a company spends on LLM APIs, and of what it could stop spending.
+
+    >>> import llmaudit
+    >>> audit = llmaudit.audit("sample_logs/")        # doctest: +SKIP
+    >>> audit.spend(by=["team", "model"])             # doctest: +SKIP
+
+Names are imported when they are first used: `import llmaudit` alone is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Audit",
+    "AuditConfig",
+    "AuditError",
+    "ExactDuplicates",
+    "FailedCalls",
+    "FineTune",
+    "audit",
+    "open_lake",
+    "price",
+]
+
+_HOMES = {
+    "Audit": "llmaudit.notebook",
+    "audit": "llmaudit.notebook",
+    "open_lake": "llmaudit.notebook",
+    "AuditConfig": "llmaudit.config",
+    "AuditError": "llmaudit.errors",
+    "ExactDuplicates": "llmaudit.levers.exact_duplicates",
+    "FailedCalls": "llmaudit.levers.failed_calls",
+    "FineTune": "llmaudit.levers.fine_tune",
+    "price": "llmaudit.pricing",
+}
+
+if TYPE_CHECKING:
+    from llmaudit.config import AuditConfig
+    from llmaudit.errors import AuditError
+    from llmaudit.levers.exact_duplicates import ExactDuplicates
+    from llmaudit.levers.failed_calls import FailedCalls
+    from llmaudit.levers.fine_tune import FineTune
+    from llmaudit.notebook import Audit, audit, open_lake
+    from llmaudit.pricing import price
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'llmaudit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

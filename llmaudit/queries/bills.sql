@@ -2,7 +2,7 @@
 -- reads:    charges, requests
 -- grain:    one row per (source, provider, account_id, currency)
 -- params:
--- columns:  source, provider, account_id, currency, start_at, end_at, billed, priced_usd
+-- columns:  source, provider, account_id, currency, start_at, end_at, billed, priced_usd, difference_usd
 with
     bills as (
         select
@@ -27,7 +27,16 @@ with
             and (r.account_id is null or b.account_id is null or r.account_id = b.account_id)
         group by 1, 2, 3, 4
     )
-select b.source, b.provider, b.account_id, b.currency, b.start_at, b.end_at, b.billed, p.priced_usd
+select
+    b.source,
+    b.provider,
+    b.account_id,
+    b.currency,
+    b.start_at,
+    b.end_at,
+    b.billed,
+    p.priced_usd,
+    b.billed - p.priced_usd as difference_usd
 from bills as b
 left join
     priced as p

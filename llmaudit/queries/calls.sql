@@ -1,5 +1,5 @@
 -- question: Which calls were made, each once, with the best of every witness?
--- reads:    request_rows, batches
+-- reads:    request_rows, batches, source_modes
 -- grain:    one row per call_key
 -- params:   since, until
 -- columns:  REQUESTS, model, billable
@@ -194,7 +194,7 @@ select
     m.provider,
     m.account_id,
     m.deployment,
-    m.billing_mode,
+    coalesce(o.billing_mode, m.billing_mode, 'metered') as billing_mode,
     m.operation,
     m.request_model,
     m.response_model,
@@ -254,8 +254,9 @@ select
     m.prompt_bytes,
     m.output_bytes,
     coalesce(m.response_model, m.request_model) as model,
-    coalesce(m.billing_mode, 'metered') = 'metered'
+    coalesce(o.billing_mode, m.billing_mode, 'metered') = 'metered'
     and not coalesce(m.gateway_cache_hit, false)
     and not (m.status <> 'ok' and m.input_tokens is null and m.output_tokens is null) as billable
 from merged as m
 left join shared_ids as s on m.request_id = s.request_id
+left join source_modes as o on m.source = o.source

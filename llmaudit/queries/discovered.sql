@@ -5,31 +5,40 @@
 -- columns:  request_id, endpoint
 with
     unlabelled as (
-        select request_id, template_hash, head_hash, tail_hash, tools_hash
+        select request_id, system_hash, template_hash, head_hash, tail_hash, tools_hash, response_format
         from calls
         where endpoint is null
     ),
+    keys as (
+        select request_id, 1 as place, 'system' as key_kind, system_hash as key_hash, tools_hash, response_format
+        from unlabelled
+        union all
+        select request_id, 2 as place, 'template' as key_kind, template_hash as key_hash, tools_hash, response_format
+        from unlabelled
+        union all
+        select request_id, 3 as place, 'head' as key_kind, head_hash as key_hash, tools_hash, response_format
+        from unlabelled
+        union all
+        select request_id, 4 as place, 'tail' as key_kind, tail_hash as key_hash, tools_hash, response_format
+        from unlabelled
+        union all
+        select request_id, 5 as place, 'tools' as key_kind, tools_hash as key_hash, tools_hash, response_format
+        from unlabelled
+    ),
     matched as (
-        select u.request_id, r.endpoint, 1 as place
-        from unlabelled as u
-        join endpoint_rules as r on r.key_kind = 'template' and u.template_hash = r.key_hash
-        where r.tools_hash is null or r.tools_hash = u.tools_hash
-        union all
-        select u.request_id, r.endpoint, 2 as place
-        from unlabelled as u
-        join endpoint_rules as r on r.key_kind = 'head' and u.head_hash = r.key_hash
-        where u.template_hash is null and (r.tools_hash is null or r.tools_hash = u.tools_hash)
-        union all
-        select u.request_id, r.endpoint, 3 as place
-        from unlabelled as u
-        join endpoint_rules as r on r.key_kind = 'tail' and u.tail_hash = r.key_hash
-        where u.template_hash is null and (r.tools_hash is null or r.tools_hash = u.tools_hash)
+        select k.request_id, r.endpoint, 2 * k.place + case when r.alone then 1 else 0 end as place
+        from keys as k
+        join endpoint_rules as r on r.key_kind = k.key_kind and r.key_hash = k.key_hash
+        where
+            r.alone
+            or (
+                (r.key_kind = 'tools' or r.tools_hash is not distinct from k.tools_hash)
+                and r.response_format is not distinct from k.response_format
+            )
     ),
     placed as (
         select
-            request_id,
-            endpoint,
-            row_number() over (partition by request_id order by place, endpoint) as rank
+            request_id, endpoint, row_number() over (partition by request_id order by place, endpoint) as rank
         from matched
     )
 select request_id, endpoint

@@ -26,7 +26,11 @@ with
         select
             endpoint,
             count(*) as requests,
-            sum(cost_usd) as cost_usd,
+            case
+                when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+                then null
+                else sum(cost_usd)
+            end as cost_usd,
             sum(input_tokens) as input_tokens,
             sum(cache_read_tokens) as cache_read_tokens,
             sum(output_tokens) as output_tokens,

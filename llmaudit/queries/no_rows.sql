@@ -3,4 +3,6 @@
 -- grain:    none: the result is empty
 -- params:
 -- columns:  rows
-select * from rows where false
+select *
+from rows
+where false

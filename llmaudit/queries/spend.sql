@@ -10,7 +10,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -21,7 +25,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -32,7 +40,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -43,7 +55,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -54,7 +70,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -65,7 +85,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -76,7 +100,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -87,7 +115,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -98,7 +130,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -109,7 +145,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -120,7 +160,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -131,7 +175,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 union all
@@ -142,7 +190,11 @@ select
     sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
-    sum(cost_usd) as cost_usd
+    case
+        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        then null
+        else sum(cost_usd)
+    end as cost_usd
 from requests
 group by 2
 order by dimension, cost_usd desc nulls last, requests desc, key

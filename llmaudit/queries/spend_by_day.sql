@@ -9,7 +9,11 @@ select
     sum(r.input_tokens) as input_tokens,
     sum(r.output_tokens) as output_tokens,
     count(*) filter (where r.cost_usd is not null) as priced_requests,
-    sum(r.cost_usd) as cost_usd
+    case
+        when count(*) filter (where r.billable) > 0 and count(*) filter (where r.billable and r.cost_usd is not null) = 0
+        then null
+        else sum(r.cost_usd)
+    end as cost_usd
 from requests as r
 join days as d on r.started_at >= d.starts_at and r.started_at < d.ends_at
 group by 1

@@ -81,6 +81,7 @@ class Replay:
     usage: str
     _after: dict[tuple[Lever, ...], str] = field(default_factory=dict)
     _saved: dict[tuple[Lever, ...], tuple[Saved, ...]] = field(default_factory=dict)
+    _lefts: dict[tuple[Lever, ...], str] = field(default_factory=dict)
 
     def plan(self, levers: Sequence[Lever], baseline_usd: Decimal) -> Plan:
         """Pull `levers` in the order of replay."""
@@ -103,6 +104,13 @@ class Replay:
             )
         return Plan(baseline_usd, tuple(steps), sum(rounded, ZERO), self._order_spread(ordered))
 
+    def saves_by_endpoint(self, lever: Lever) -> dict[str | None, Decimal]:
+        """What the lever saves on its own, per endpoint. Negative where it would cost more."""
+        saves: dict[str | None, Decimal] = {}
+        for row in self._steps((lever,)):
+            saves[row.endpoint] = saves.get(row.endpoint, ZERO) + row.saving_usd
+        return saves
+
     def _saving(self, sequence: tuple[Lever, ...]) -> Decimal:
         """What the last lever of the sequence saves after the others."""
         return sum((row.saving_usd for row in self._steps(sequence)), ZERO)
@@ -121,9 +129,14 @@ class Replay:
         usage = self._left(tuple(earlier))
         name = "_".join(["replay", *(each.name for each in sequence)])
         hits = lever.hits(self.engine, usage)
+        [count] = self.engine.fetch(queries.run(self.engine, "row_count", into=f"{name}_count", counted=hits)).to_pylist()
+        if not count["rows"]:
+            self._saved[sequence] = ()
+            self._lefts[sequence] = usage
+            return
         touched = queries.run(self.engine, "replay_touched", into=f"{name}_touched", usage=usage, hits=hits)
         after = f"{name}_after"
-        columns = self.engine.fetch(queries.run(self.engine, "no_rows", into="no_rows", rows=usage)).schema
+        columns = self._columns()
         self.engine.map_batches(touched, partial(_each, lever, columns), columns, into=after)
         before_usd = pricing.price_usage(self.engine, touched, f"{name}_before_usd", self.book)
         after_usd = pricing.price_usage(self.engine, after, f"{name}_after_usd", self.book)
@@ -139,10 +152,18 @@ class Replay:
         if not sequence:
             return self.usage
         self._steps(sequence)
+        if sequence not in self._lefts:
+            self._lefts[sequence] = self._next(sequence)
+        return self._lefts[sequence]
+
+    def _next(self, sequence: tuple[Lever, ...]) -> str:
         name = "_".join(["replay", *(each.name for each in sequence), "usage"])
         return queries.run(
             self.engine, "replay_next", into=name, usage=self._left(sequence[:-1]), after=self._after[sequence]
         )
+
+    def _columns(self) -> pa.Schema:
+        return self.engine.fetch(queries.run(self.engine, "no_rows", into="no_rows", rows=self.usage)).schema
 
     def _shapley(self, ordered: tuple[Lever, ...]) -> list[Decimal]:
         """Each lever's average contribution over all coalitions, every coalition pulled in the order of replay."""

@@ -1,0 +1,69 @@
+"""`llmaudit query`: one SELECT over a lake's tables, written as people want it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from llmaudit import engine as engines
+from llmaudit import pipeline
+from llmaudit.config import AuditConfig
+from llmaudit.errors import AuditError
+from llmaudit.lake import Lake
+
+ROWS_SHOWN = 50
+SIDE_TABLES = ("ingests", "quarantine")
+
+
+def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
+    """Run one SELECT. `requests` are priced calls with the endpoint that the last report used. Raises AuditError for bad SQL."""
+    assert config.lake is not None
+    lake = Lake.open(config.lake)
+    engine = engines.start(config.engine, dict(config.engine_options))
+    try:
+        pipeline.open_tables(engine, lake, config)
+        for name in SIDE_TABLES:
+            engine.put(name, (lake.ingests() if name == "ingests" else lake.frame(name)).to_arrow())
+        try:
+            engine.run(sql.strip().rstrip(";"), "asked", {})
+        except Exception as error:
+            if not _is_about_sql(error):
+                raise
+            raise AuditError(f"{str(error).splitlines()[0]}\nTables: requests, charges, usage, texts, {', '.join(SIDE_TABLES)}.") from error
+        return pl.DataFrame(engine.fetch("asked"))
+    finally:
+        engine.close()
+
+
+def write(rows: pl.DataFrame, how: str, path: Path | None) -> None:
+    """Write a result as table, csv, json or parquet, to a file or to standard output."""
+    if how == "parquet" and path is None:
+        raise AuditError("Parquet is no text: name a file with -o FILE.")
+    try:
+        if how == "parquet":
+            rows.write_parquet(path)
+            return
+        text = {"csv": rows.write_csv, "json": _json, "table": _table}[how](*([rows] if how != "csv" else []))
+        if path is None:
+            print(text, end="" if str(text).endswith("\n") else "\n")  # noqa: T201 - this is the command's output
+        else:
+            path.write_text(str(text), encoding="utf-8")
+    except OSError as error:
+        raise AuditError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+def _json(rows: pl.DataFrame) -> str:
+    from llmaudit.report import to_json
+
+    return to_json({"rows": rows.to_dicts()})
+
+
+def _table(rows: pl.DataFrame) -> str:
+    with pl.Config(tbl_rows=ROWS_SHOWN, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=60, tbl_hide_dataframe_shape=True):
+        return f"{rows}\n{rows.height:,} rows"
+
+
+def _is_about_sql(error: Exception) -> bool:
+    return isinstance(error, duckdb.Error) or type(error).__module__.startswith(("pyspark", "sqlglot"))

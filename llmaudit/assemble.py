@@ -1,0 +1,328 @@
+"""Puts `report.json` together from the tables of a run. Everything here is arranging; sums were made upstream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from llmaudit.config import AuditConfig
+from llmaudit.detectors.verdicts import Verdict
+from llmaudit.replay import Interval, Plan, Saved, Step, interval
+
+Row = Mapping[str, Any]
+
+DIMENSIONS = ("provider", "model", "endpoint", "team", "project", "user_id", "api_key_id", "account_id", "operation", "service_tier", "region")
+FURTHER_DIMENSIONS = ("environment", "source")
+TTLS_SECONDS = (60, 300, 900, 3_600, 14_400, 86_400, 604_800)
+DAYS_OF_A_MONTH = Decimal("365.25") / 12
+FEWEST_DAYS_FOR_A_MONTH = 7
+EDGE = timedelta(hours=6)
+"""A first day whose calls begin later than this after midnight, or a last day that ends this much early, is partial."""
+
+NOT_BUILT = {
+    "semantic_duplicates": "near-equal requests are not compared yet",
+    "right_size": "cheaper sibling models are not compared yet",
+    "self_host": "inference on own hardware is not priced yet",
+    "truncated_outputs": "cut answers are not examined yet",
+    "unused_tools": "tool schemas are not examined yet",
+    "context_growth": "re-sent context is not examined yet",
+    "prompt_caching": "provider cache rules are not replayed yet",
+    "batchable": "waiting time is not examined yet",
+    "service_tier": "premium tiers are not examined yet",
+    "reserved_capacity": "commitments are not simulated yet",
+    "reconcile_classes": "the difference between bill and log is shown, its causes are not separated yet",
+    "forecast": "no forecast is made yet",
+    "anomalies": "spikes are not looked for yet",
+}
+
+
+def intake(ingests: pl.DataFrame, *, stored: int, survived: int) -> dict[str, Any]:
+    """The ledger of records. `stored` rows of calls and charges came in, `survived` are left once each."""
+    not_calls = [json.loads(line) for line in ingests["not_calls"]]
+    merged = int(ingests["rows_merged"].sum()) + stored - survived
+    return {
+        "rows_read": int(ingests["rows_read"].sum()),
+        "rows_kept": int(ingests["rows_kept"].sum()) - (stored - survived),
+        "rows_merged": merged,
+        "rows_not_calls": sum(sum(kinds.values()) for kinds in not_calls),
+        "rows_quarantined": int(ingests["rows_quarantined"].sum()),
+        "not_calls": _added(not_calls),
+        "files": [
+            {"path": r["path"], "source": r["source"], "rows": r["rows_kept"], "quarantined": r["rows_quarantined"]}
+            for r in ingests.iter_rows(named=True)
+        ],
+    }
+
+
+def window(config: AuditConfig, first: datetime | None, last: datetime | None, sources: Sequence[Row]) -> dict[str, Any]:
+    """The stretch of whole local days that the calls lie in, or the one that was asked for."""
+    zone = config.zone
+    if first is None or last is None:
+        return {"start": None, "end": None, "days": 0, "timezone": config.timezone, "partial_days": [], "sources": [], "month_factor": None}
+    start = config.since or _local(first, config).date()
+    until = config.until or _local(last, config).date() + timedelta(days=1)
+    days = (until - start).days
+    opens, ends = (datetime(d.year, d.month, d.day, tzinfo=zone) for d in (start, until))
+    partial = []
+    if not config.since and _local(first, config) - opens > EDGE:
+        partial.append(start.isoformat())
+    if not config.until and ends - _local(last, config) > EDGE:
+        partial.append((until - timedelta(days=1)).isoformat())
+    return {
+        "start": _time(opens),
+        "end": _time(ends),
+        "days": days,
+        "timezone": config.timezone,
+        "partial_days": sorted(set(partial)),
+        "sources": [{"source": r["source"], "start": _bare(r["first_at"]), "end": _bare(r["last_at"])} for r in sources],
+        "month_factor": float(DAYS_OF_A_MONTH / days) if days >= FEWEST_DAYS_FOR_A_MONTH else None,
+    }
+
+
+def totals(row: Row) -> dict[str, Any]:
+    counts = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    money = ("reported_cost_usd", "estimated_usage_usd", "unmetered_list_usd")
+    ways = ("exact_usd", "alias_usd", "rule_usd", "user_usd", "reported_usd")
+    return {
+        "requests": row["requests"],
+        "errors": row["errors"],
+        **{name: _whole(row[name]) for name in counts},
+        "cost_usd": row["cost_usd"] or Decimal(0),
+        "list_usd": row["list_usd"] or Decimal(0),
+        **{name: row[name] for name in money},
+        "unpriced_requests": row["unpriced_requests"],
+        "unpriced_usd": {"low": row["unpriced_low_usd"], "high": row["unpriced_high_usd"]}
+        if row["unpriced_requests"]
+        else {"low": Decimal(0), "high": Decimal(0)},
+        "priced_by": {name: row[name] or Decimal(0) for name in ways},
+    }
+
+
+def spend(rows: pl.DataFrame, days: Sequence[Row], classes: Sequence[Row], endpoints: Sequence[Row], total: Decimal) -> dict[str, Any]:
+    divided: dict[str, Any] = {
+        name: [_spend_row(r, total) for r in rows.filter(pl.col("dimension") == name).iter_rows(named=True)]
+        for name in (*DIMENSIONS, *FURTHER_DIMENSIONS)
+    }
+    details = {r["endpoint"]: r for r in endpoints}
+    for line in divided["endpoint"]:
+        line |= _endpoint_detail(details[line["key"]])
+    divided["day"] = [_spend_row(r, total) for r in days]
+    divided["token_class"] = [
+        {"key": r["key"], "tokens": _whole(r["tokens"]), "cost_usd": r["cost_usd"], "share": _share(r["cost_usd"], total)}
+        for r in classes
+        if r["tokens"] or r["cost_usd"]
+    ]
+    return divided
+
+
+def duplicates(row: Row, classes: Sequence[Row], by_ttl: Sequence[Row]) -> dict[str, Any]:
+    saved = {r["ttl_seconds"]: r for r in by_ttl}
+    return {
+        "groups": row["groups"],
+        "requests": row["requests"],
+        "cost_usd": row["cost_usd"] or Decimal(0),
+        "cacheable_requests": row["cacheable_requests"],
+        "cacheable_usd": row["cacheable_usd"] or Decimal(0),
+        "classes": [{"class": r["class"], "requests": r["requests"], "cost_usd": r["cost_usd"]} for r in classes],
+        "by_ttl": [
+            {
+                "ttl_seconds": ttl,
+                "requests": saved[ttl]["requests"] if ttl in saved else 0,
+                "saving_usd": saved[ttl]["saving_usd"] if ttl in saved else Decimal(0),
+            }
+            for ttl in TTLS_SECONDS
+        ],
+    }
+
+
+def findings(steps: Iterable[Step], days: int, month_factor: float | None, evidence: Mapping[str, Mapping[tuple[Any, Any], Row]]) -> list[dict[str, Any]]:
+    """One finding per lever, endpoint and model, the largest first."""
+    found = []
+    for step in steps:
+        known = evidence.get(step.lever.name, {})
+        places = {(row.endpoint, row.model): [] for row in step.saved} | {place: [] for place in known}
+        for row in step.saved:
+            places[row.endpoint, row.model].append(row)
+        found += [_finding(step, place, rows, days, month_factor, known.get(place)) for place, rows in places.items()]
+    return sorted(found, key=lambda f: (-f["saving_usd"]["expected"], f["id"]))
+
+
+def _finding(
+    step: Step, place: tuple[str | None, str | None], saved: list[Saved], days: int, month_factor: float | None, more: Row | None
+) -> dict[str, Any]:
+    lever, (endpoint, model) = step.lever, place
+    span = interval(saved, days)
+    touched = sum(row.requests for row in saved)
+    return {
+        "id": "/".join([lever.name, endpoint or "unattributed", model or "unknown"]),
+        "lever": lever.name,
+        "stage": lever.stage.name.lower(),
+        "grade": lever.grade,
+        "endpoint": endpoint,
+        "model": model,
+        "requests": touched,
+        "saving_usd": _interval(span),
+        "monthly_usd": _monthly(span.expected, month_factor),
+        "evidence": {
+            "query": lever.name,
+            "settings": {name: str(value) for name, value in asdict(lever).items()},  # type: ignore[call-overload]
+            "before_usd": sum((row.before_usd or Decimal(0) for row in saved), Decimal(0)),
+            "after_usd": sum((row.after_usd or Decimal(0) for row in saved), Decimal(0)),
+            **{name: value for name, value in (more or {}).items() if name not in ("endpoint", "model")},
+        },
+        "assumes": list(lever.assumes()),
+        "action": lever.action,
+        "effort": lever.effort,
+        "status": "open",
+    }
+
+
+def plan(headline: Plan, everything: Plan) -> dict[str, Any]:
+    return {
+        "baseline_usd": headline.baseline_usd,
+        "steps": [_step(step) for step in headline.steps],
+        "headline_saving_usd": headline.saving_usd,
+        "after_usd": headline.baseline_usd - headline.saving_usd,
+        "order_spread_usd": _spread(headline),
+        "with_evaluation": {
+            "steps": [_step(step) for step in everything.steps],
+            "saving_usd": everything.saving_usd,
+            "after_usd": everything.baseline_usd - everything.saving_usd,
+            "order_spread_usd": _spread(everything),
+        },
+    }
+
+
+def fine_tune(verdicts: Sequence[Verdict], costs: Mapping[str | None, Decimal | None], found: Sequence[Row]) -> list[dict[str, Any]]:
+    savings: dict[str | None, dict[str, Decimal]] = {}
+    for finding in found:
+        if finding["lever"] == "fine_tune":
+            whole = savings.setdefault(finding["endpoint"], dict.fromkeys(("low", "expected", "high"), Decimal(0)))
+            savings[finding["endpoint"]] = {name: whole[name] + finding["saving_usd"][name] for name in whole}
+    return [
+        {
+            "endpoint": v.endpoint,
+            "requests": v.requests,
+            "cost_usd": costs.get(v.endpoint),
+            "verdict": v.verdict,
+            "reason": v.reason,
+            "reason_code": v.reason_code,
+            "agreement": asdict(v.agreement) if v.agreement else None,
+            "coverage": v.coverage,
+            "payback_days": None,
+            "saving_usd": savings.get(v.endpoint),
+            "profile": dict(v.profile),
+        }
+        for v in verdicts
+    ]
+
+
+def bills(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Bill against log, per bill. The difference is shown whole: nothing explains it away."""
+    return [
+        {
+            "source": r["source"],
+            "account_id": r["account_id"],
+            "currency": r["currency"],
+            "start": _bare(r["start_at"]),
+            "end": _bare(r["end_at"]),
+            "billed": r["billed"],
+            "priced": r["priced_usd"],
+            "capture_rate": float(r["priced_usd"] / r["billed"]) if r["priced_usd"] is not None and r["billed"] else None,
+            "classes": [],
+            "unexplained": r["difference_usd"],
+        }
+        for r in rows
+    ]
+
+
+def analyses(statuses: Mapping[str, tuple[str, str | None]]) -> list[dict[str, Any]]:
+    every = {**statuses, **{name: ("not_built", reason) for name, reason in NOT_BUILT.items()}}
+    return [{"id": name, "status": status, "reason": reason} for name, (status, reason) in sorted(every.items())]
+
+
+def generated_at(config: AuditConfig, now: datetime) -> str:
+    day = config.as_of
+    return _time(datetime(day.year, day.month, day.day, tzinfo=UTC) if day else now.astimezone(UTC).replace(microsecond=0))
+
+
+def _spend_row(row: Row, total: Decimal) -> dict[str, Any]:
+    return {
+        "key": row["key"],
+        "requests": row["requests"],
+        "input_tokens": _whole(row["input_tokens"]) or 0,
+        "output_tokens": _whole(row["output_tokens"]) or 0,
+        "cost_usd": row["cost_usd"],
+        "share": _share(row["cost_usd"], total),
+    }
+
+
+def _endpoint_detail(row: Row) -> dict[str, Any]:
+    answered = row["requests"] - row["errors"]
+    tokens = (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
+    return {
+        "cost_per_call_usd": row["cost_usd"] / answered if answered and row["cost_usd"] is not None else None,
+        "tokens_per_call": float(tokens) / answered if answered else None,
+        "duration_ms_p50": row["duration_ms_p50"],
+        "duration_ms_p95": row["duration_ms_p95"],
+        "error_share": row["errors"] / row["requests"],
+        "cached_share": float(row["cache_read_tokens"] or 0) / float(row["input_tokens"]) if row["input_tokens"] else None,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "lever": step.lever.name,
+        "stage": step.lever.stage.name.lower(),
+        "grade": step.lever.grade,
+        "standalone_usd": step.standalone_usd,
+        "in_order_usd": step.in_order_usd,
+        "shapley_usd": step.shapley_usd,
+        "after_usd": step.after_usd,
+    }
+
+
+def _spread(plan: Plan) -> dict[str, Decimal] | None:
+    return {"low": plan.order_spread_usd[0], "high": plan.order_spread_usd[1]} if plan.order_spread_usd else None
+
+
+def _interval(span: Interval) -> dict[str, Decimal]:
+    return {"low": span.low, "expected": span.expected, "high": span.high}
+
+
+def _monthly(amount: Decimal, factor: float | None) -> Decimal | None:
+    return None if factor is None else amount * Decimal(repr(factor))
+
+
+def _share(part: Decimal | None, total: Decimal) -> float | None:
+    return None if part is None or not total else float(part / total)
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for kinds in counts:
+        for kind, count in kinds.items():
+            total[kind] = total.get(kind, 0) + count
+    return dict(sorted(total.items()))
+
+
+def _local(moment: datetime, config: AuditConfig) -> datetime:
+    return moment.replace(tzinfo=UTC).astimezone(config.zone)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _bare(moment: datetime | None) -> str | None:
+    return None if moment is None else _time(moment.replace(tzinfo=UTC))

@@ -1,0 +1,295 @@
+"""The door: arguments in, one call, exit code out. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmaudit import __version__
+from llmaudit.errors import AuditError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from llmaudit.config import AuditConfig
+
+DONE, POLICY_BROKEN, USER_CAN_FIX, OUR_BUG, INTERRUPTED = 0, 1, 2, 70, 130
+
+app = typer.Typer(
+    name="llmaudit",
+    help="Audit what LLM API calls cost, and prove what could be saved, on your own logs, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+prices_app = typer.Typer(help="The dated price book.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(prices_app, name="prices")
+
+
+class EngineName(str, Enum):
+    duckdb = "duckdb"
+    spark = "spark"
+
+
+class TextMode(str, Enum):
+    sample = "sample"
+    all = "all"
+    none = "none"
+
+
+class TableFormat(str, Enum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+Paths = Annotated[list[str] | None, typer.Argument(help="Files, folders, globs, s3:// gs:// az:// addresses, or - for standard input.", show_default=False)]
+LakeDir = Annotated[Path | None, typer.Option("--lake", help="Folder of the lake.", show_default=False)]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings as TOML.", show_default=False)]
+SourceName = Annotated[str | None, typer.Option("--source", help="Read every file with this source.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no summary.")]
+
+
+@app.command()
+def report(
+    paths: Paths = None,
+    output: Annotated[list[Path] | None, typer.Option("-o", "--output", help="report.html, report.json or report.md; may be repeated.", show_default=False)] = None,
+    lake: LakeDir = None,
+    config: ConfigFile = None,
+    source: SourceName = None,
+    since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="First day after the window.", show_default=False)] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Day the report speaks from.", show_default=False)] = None,
+    timezone: Annotated[str | None, typer.Option(help="Zone of days and of the window.", show_default="UTC")] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
+    text: Annotated[TextMode | None, typer.Option(help="Which texts are kept.", show_default="sample")] = None,
+    levers: Annotated[str | None, typer.Option(help="Pull only these levers: A,B.", show_default=False)] = None,
+    without: Annotated[str | None, typer.Option(help="Pull every lever but these: A,B.", show_default=False)] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any record is quarantined.")] = False,
+    quiet: Quiet = False,
+    keep_steps: Annotated[bool, typer.Option("--keep-steps", help="Save every intermediate table in LAKE/steps.")] = False,
+) -> int:
+    """Audit logs and bills, print a summary, write reports. Without PATH and --lake: coding-agent logs of this user."""
+    from llmaudit import config as configs
+    from llmaudit import report as reports
+
+    outputs = output or []
+    for path in outputs:
+        reports.check(path)
+    stated = configs.load(
+        config,
+        paths=tuple(paths or _usual_logs(lake)),
+        lake=lake,
+        source=source,
+        since=_day("--since", since),
+        until=_day("--until", until),
+        as_of=_day("--as-of", as_of),
+        timezone=timezone,
+        engine=engine.value if engine else None,
+        text=text.value if text else None,
+        levers=_names(levers),
+        without=_names(without),
+        strict=strict or None,
+        keep_steps=keep_steps or None,
+    )
+    return _report(stated, outputs, quiet=quiet)
+
+
+def _report(config: AuditConfig, outputs: list[Path], *, quiet: bool) -> int:
+    from rich.console import Console
+
+    from llmaudit import pipeline
+    from llmaudit import report as reports
+
+    with _progress(quiet=quiet) as (tell, read):
+        run = pipeline.run(config, tell=tell, read=read)
+        try:
+            for path in outputs:
+                reports.render(run.report, path)
+        finally:
+            run.close()
+    if not quiet:
+        reports.to_terminal(run.report, Console(), outputs)
+    return POLICY_BROKEN if config.strict and run.report["intake"]["rows_quarantined"] else DONE
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, addresses, or -.")],
+    lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake; made if it is not there.")],
+    source: SourceName = None,
+    config: ConfigFile = None,
+    text: Annotated[TextMode | None, typer.Option(help="Which texts a new lake keeps.", show_default="sample")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any record is quarantined.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Take files into a lake, each exactly once."""
+    import tempfile
+
+    from llmaudit import config as configs
+    from llmaudit.lake import Lake
+    from llmaudit.lake.intake import ingest as take
+
+    stated = configs.load(config, source=source, text=text.value if text else None)
+    opened = Lake.open(lake, create=True, text=stated.text)
+    with _progress(quiet=quiet) as (tell, read), tempfile.TemporaryDirectory(prefix="llmaudit-") as spool:
+        tell("Reading files")
+        took = take(opened, paths, spool=Path(spool), source=stated.source, timezone=stated.log_timezone, progress=read)
+    taken = opened.ingests().filter(_path_in(took.files))
+    counts = {name: int(taken[name].sum()) for name in ("rows_read", "rows_kept", "rows_quarantined")}
+    if not quiet:
+        typer.echo(
+            f"{len(took.files):,} files read, {took.known:,} were in the lake already: {counts['rows_read']:,} records, "
+            f"{counts['rows_kept']:,} rows kept, {counts['rows_quarantined']:,} quarantined."
+        )
+    return POLICY_BROKEN if strict and counts["rows_quarantined"] else DONE
+
+
+def _path_in(names: list[str]) -> pl.Expr:
+    import polars as pl
+
+    return pl.col("path").is_in(names)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over requests, charges, usage, ingests, quarantine, texts.")],
+    lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
+    format_: Annotated[TableFormat, typer.Option("--format", help="How the result is written.")] = TableFormat.table,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write to.", show_default=False)] = None,
+    config: ConfigFile = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
+) -> int:
+    """Ask the lake a question in SQL."""
+    from llmaudit import asking
+    from llmaudit import config as configs
+
+    stated = configs.load(config, lake=lake, engine=engine.value if engine else None)
+    asking.write(asking.ask(stated, sql), format_.value, output)
+    return DONE
+
+
+@app.command()
+def sources() -> int:
+    """List the kinds of files that can be read."""
+    from llmaudit import sources as readers
+
+    for name, source in sorted(readers.registry().items()):
+        summary = (sys.modules[type(source).__module__].__doc__ or "").strip().splitlines()[0]
+        typer.echo(f"{name:20} {source.table:9} {summary}")
+    return DONE
+
+
+@prices_app.command("show")
+def prices_show(
+    model: Annotated[str, typer.Argument(help="Model name, as a log or a bill has it.")],
+    config: ConfigFile = None,
+) -> int:
+    """Show every dated price of a model, with its source."""
+    from llmaudit import asking, pricing
+    from llmaudit import config as configs
+
+    book = pricing.load(configs.load(config).prices)
+    asking.write(pricing.show(model, book), "table", None)
+    return DONE
+
+
+def main() -> None:
+    """Run the command and turn what happens into an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except AuditError as error:
+        typer.echo(f"llmaudit: {error}", err=True)
+        code = USER_CAN_FIX
+    except KeyboardInterrupt:
+        typer.echo("llmaudit: interrupted. What was committed to a lake stays; run the same command to go on.", err=True)
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place where everything else ends
+        code = _other(error)
+    sys.exit(code or DONE)
+
+
+def _other(error: Exception) -> int:
+    import traceback
+
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        typer.echo(f"llmaudit: {error.format_message()} Try: llmaudit --help", err=True)
+        return USER_CAN_FIX
+    if isinstance(error, typer.Abort):
+        typer.echo("llmaudit: interrupted.", err=True)
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return DONE
+    traceback.print_exception(error)
+    typer.echo(f"llmaudit {__version__}: this is our bug, not yours. Please report it with the lines above.", err=True)
+    return OUR_BUG
+
+
+def _usual_logs(lake: Path | None) -> list[str]:
+    """Coding-agent logs of this user, where neither a path nor a lake was named."""
+    if lake is not None:
+        return []
+    from llmaudit import sources as readers
+
+    places = [(source.name, place) for source in readers.registry().values() for place in source.usual_places]
+    found = [str(folder) for _, place in places for folder in sorted(Path.home().glob(place))]
+    if not found:
+        looked = ", ".join(f"~/{place}" for _, place in places)
+        raise AuditError(f"Nothing to audit: name a file or folder, or --lake DIR. No coding-agent logs in their usual places either ({looked}).")
+    typer.echo(f"No path given: reading coding-agent logs in {', '.join(found)}", err=True)
+    return found
+
+
+def _day(option: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise AuditError(f"{option} {text}: not a day. Write it as YYYY-MM-DD, such as 2026-10-01.") from None
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+Told = tuple[Callable[[str], None], Callable[[str, int], None]]
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Told]:
+    """Progress bars on a terminal, plain lines otherwise, all on standard error."""
+    if quiet:
+        yield (lambda step: None), (lambda name, size: None)
+        return
+    if not sys.stderr.isatty():
+        yield (lambda step: typer.echo(f"{step} ...", err=True)), (lambda name, size: None)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns: tuple[Any, ...] = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Starting", total=None)
+
+        def tell(step: str) -> None:
+            bar.update(task, description=step)
+
+        def read(name: str, size: int) -> None:
+            bar.update(task, description=f"Read {escape(name)} ({size / 2**20:,.1f} MiB)")
+
+        yield tell, read
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""What a run says about itself: which analyses ran, which checks failed, what the reader should know before believing a number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from llmaudit import levers
+from llmaudit.config import AuditConfig
+from llmaudit.detectors.endpoints import Discovery
+from llmaudit.lake import Lake
+from llmaudit.lake.intake import Intake
+from llmaudit.levers.base import Lever
+
+CODING_AGENTS = ("claude_code",)
+STALE_BOOK_DAYS = 60
+CENT = Decimal("0.01")
+MICRO = Decimal("0.000001")
+
+Report = Mapping[str, Any]
+Status = tuple[str, str | None]
+
+
+def statuses(
+    config: AuditConfig, lake: Lake, report: Report, discovery: Discovery, pulled: Sequence[Lever]
+) -> dict[str, Status]:
+    """Analysis -> ran or skipped, and why."""
+    no_calls: Status = ("skipped", "there are no calls")
+    calls = bool(report["totals"]["requests"])
+    ran: Status = ("ran", None)
+    found: dict[str, Status] = {"intake": ran}
+    for name in ("pricing", "spend", "endpoints", "duplicates"):
+        found[name] = ran if calls else no_calls
+    found["endpoint_discovery"] = _discovery(lake, report, discovery)
+    found["proxy_student"] = _student(lake, report)
+    found["bills"] = ran if report["bills"] else ("skipped", "no bill among the files")
+    for name in levers.registry():
+        found[name] = _lever(name, config, report, pulled)
+    return found
+
+
+def _discovery(lake: Lake, report: Report, discovery: Discovery) -> Status:
+    if lake.text == "none":
+        return ("skipped", "text = none keeps no texts to find endpoints in")
+    if discovery.coverage is None:
+        return ("skipped", "every call has a label or no text")
+    unattributed = next((r["requests"] for r in report["spend"]["endpoint"] if r["key"] is None), 0)
+    return ("ran", f"{discovery.coverage:.0%} of the sampled calls without label were given an endpoint; {unattributed} calls stay unattributed")
+
+
+def _student(lake: Lake, report: Report) -> Status:
+    if lake.text == "none":
+        return ("skipped", "text = none keeps no answers to learn from")
+    return ("ran", None) if report["fine_tune"] else ("skipped", "there are no endpoints")
+
+
+def _lever(name: str, config: AuditConfig, report: Report, pulled: Sequence[Lever]) -> Status:
+    if any(lever.name == name for lever in pulled):
+        return ("ran", None)
+    if name in config.without or (config.levers and name not in config.levers):
+        return ("skipped", "left out by --levers or --without")
+    verdicts = [line["verdict"] for line in report["fine_tune"]]
+    if "move" in verdicts:
+        return ("ran", "every endpoint that could move is already cheaper where it is")
+    return ("ran", "no endpoint could move") if any(verdicts) else ("skipped", "no endpoint could be judged")
+
+
+def warnings(
+    config: AuditConfig, report: Report, book_as_of: date, took: Intake, ingests: pl.DataFrame, likely: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Failed self-checks first, then what changes how the numbers should be read."""
+    said = [
+        *(_warning("check_failed", text) for text in _failed_checks(report)),
+        *_about_money(config, report, book_as_of),
+        *_about_files(took, ingests, report),
+        *_about_sources(config, report),
+    ]
+    if likely["requests"]:
+        said.append(
+            _warning(
+                "likely_duplicates",
+                f"{likely['requests']:,} calls equal another file's call in time, model and tokens, but no provider id says they are one: both are counted.",
+                likely["cost_usd"],
+            )
+        )
+    return said
+
+
+def _failed_checks(report: Report) -> Iterator[str]:
+    """The program checking itself. Nothing here should ever be said."""
+    intake, total, plan = report["intake"], report["totals"]["cost_usd"], report["plan"]
+    told = intake["rows_kept"] + intake["rows_merged"] + intake["rows_not_calls"] + intake["rows_quarantined"]
+    if intake["rows_read"] != told:
+        yield f"{intake['rows_read']:,} records were read but {told:,} are accounted for."
+    for dimension in ("provider", "model", "endpoint", "team", "day"):
+        parts = sum((row["cost_usd"] or Decimal(0) for row in report["spend"][dimension]), Decimal(0))
+        if abs(parts - total) > MICRO:
+            yield f"Spend by {dimension} sums to ${parts:,.6f}, not to the total of ${total:,.6f}."
+    for name, whole in (("headline", plan), ("with evaluation", plan["with_evaluation"])):
+        parts = sum((step["in_order_usd"] for step in whole["steps"]), Decimal(0))
+        saving = whole["headline_saving_usd"] if name == "headline" else whole["saving_usd"]
+        if abs(parts - saving) > MICRO:
+            yield f"The steps of the {name} plan sum to ${parts:,.6f}, not to ${saving:,.6f}."
+        if saving > total:
+            yield f"The {name} plan saves ${saving:,.2f}, more than the ${total:,.2f} that were spent."
+
+
+def _about_money(config: AuditConfig, report: Report, book_as_of: date) -> Iterator[dict[str, Any]]:
+    totals = report["totals"]
+    if totals["unpriced_requests"]:
+        models = ", ".join(str(r["key"]) for r in report["spend"]["model"] if r["cost_usd"] is None)
+        yield _warning(
+            "unpriced",
+            f"{totals['unpriced_requests']:,} calls have no price and are not in the total"
+            + (f" (models without any price: {models})" if models else "")
+            + ". Name their models or rates in prices.toml.",
+            totals["unpriced_usd"]["high"],
+        )
+    if totals["estimated_usage_usd"]:
+        yield _warning(
+            "estimated_usage", "Some calls show texts but no usage: their tokens were counted, not reported.", totals["estimated_usage_usd"]
+        )
+    end = report["window"]["end"]
+    day = config.as_of or (date.fromisoformat(end[:10]) if end else None)
+    if day and (day - book_as_of).days > STALE_BOOK_DAYS:
+        yield _warning(
+            "stale_price_book",
+            f"The price book is of {book_as_of}, {(day - book_as_of).days} days before {day}. Install a newer llmaudit, or put newer rates into prices.toml.",
+        )
+    reported, total = totals["reported_cost_usd"], totals["cost_usd"]
+    if reported and total and abs(reported - total) > max(CENT, total / 20) and reported > total:
+        yield _warning("reported_differs", "The logs' own cost figures come to more than the priced total.", reported - total)
+
+
+def _about_files(took: Intake, ingests: pl.DataFrame, report: Report) -> Iterator[dict[str, Any]]:
+    quarantined = report["intake"]["rows_quarantined"]
+    if quarantined:
+        files = [f["path"] for f in report["intake"]["files"] if f["quarantined"]]
+        yield _warning(
+            "quarantined",
+            f"{quarantined:,} records in {len(files):,} files could not be read and are not in any number: {_few(files)}.",
+        )
+    if took.left_out:
+        yield _warning("left_out", f"{len(took.left_out):,} files were taken for documents, not logs: {_few(took.left_out)}.")
+    for line in ingests.iter_rows(named=True):
+        for said in json.loads(line["warnings"]):
+            yield _warning(said["kind"], f"{line['path']}: {said['text']}")
+
+
+def _about_sources(config: AuditConfig, report: Report) -> Iterator[dict[str, Any]]:
+    for row in report["spend"]["source"]:
+        if row["key"] in CODING_AGENTS and row["key"] not in config.billing_modes and row["cost_usd"]:
+            yield _warning(
+                "billing_mode_assumed",
+                f"{row['key']} logs do not say whether a subscription paid; they are counted as metered. "
+                f'If a seat paid, put billing_modes = {{ {row["key"]} = "subscription" }} into llmaudit.toml.',
+                row["cost_usd"],
+            )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")  # noqa: PLR2004
+
+
+def _warning(kind: str, text: str, usd: Decimal | None = None) -> dict[str, Any]:
+    return {"kind": kind, "text": text, "usd": usd}

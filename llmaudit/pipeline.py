@@ -1,0 +1,295 @@
+"""The whole audit: sources -> lake -> pricing -> queries, detectors -> levers -> replay -> report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from llmaudit import __version__, assemble, doubts, levers, pricing, queries, schema
+from llmaudit import engine as engines
+from llmaudit.config import AuditConfig, days_between
+from llmaudit.detectors import endpoints, sample
+from llmaudit.detectors.verdicts import Verdict, judge
+from llmaudit.engine.base import Engine
+from llmaudit.errors import AuditError, UnknownName
+from llmaudit.lake import TABLES, Lake
+from llmaudit.lake.intake import Intake, ingest
+from llmaudit.lake.texts import SAMPLE_PER_STRATUM
+from llmaudit.levers.base import Lever
+from llmaudit.levers.exact_duplicates import cache_hits
+from llmaudit.levers.failed_calls import FailedCalls
+from llmaudit.levers.fine_tune import FineTune
+from llmaudit.replay import Plan, Replay
+
+Tell = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+ZERO = Decimal(0)
+
+
+@dataclass
+class Run:
+    """A finished audit: its tables in the engine, its report, and what is needed to ask further questions of it."""
+
+    config: AuditConfig
+    lake: Lake
+    engine: Engine
+    book: pricing.Book
+    intake: Intake
+    report: dict[str, Any]
+    levers: tuple[Lever, ...]
+    replay: Replay
+    verdicts: list[Verdict]
+    discovery: endpoints.Discovery
+    scratch: tempfile.TemporaryDirectory[str]
+    closed: bool = field(default=False)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.engine.close()
+            self.scratch.cleanup()
+
+
+def run(config: AuditConfig, *, tell: Tell = lambda step: None, read: Callable[[str, int], None] = lambda name, size: None) -> Run:
+    """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend."""
+    chosen = _chosen(config)
+    book = pricing.load(config.prices)
+    scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
+    lake = _lake(config, Path(scratch.name))
+    tell("Reading files")
+    took = _ingest(config, lake, Path(scratch.name), read)
+    engine = engines.start(config.engine, dict(config.engine_options))
+    tell("Merging calls")
+    stored = _attach(engine, lake, config)
+    calls = queries.run(engine, "calls", params=_window(config))
+    queries.run(engine, "charges", params=_window(config))
+    tell("Finding endpoints")
+    found, discovery = _endpoints(engine, lake)
+    tell("Pricing")
+    money = pricing.price_usage(engine, calls, "money", book)
+    unmetered = pricing.price_usage(engine, queries.run(engine, "unmetered", into="unmetered_calls"), "unmetered_usd", book)
+    queries.run(engine, "requests", endpoints="discovered", money=money)
+    tell("Asking questions")
+    facts = _facts(engine, unmetered, config, stored)
+    tell("Judging endpoints")
+    verdicts = judge(found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs)
+    tell("Replaying levers")
+    replay = Replay(engine, book, "metered")
+    pulled = _instances(chosen, config, verdicts, replay, facts.total)
+    headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
+    everything = replay.plan(pulled, facts.total)
+    tell("Writing the report")
+    report = _report(config, lake, book, facts, verdicts, headline, everything)
+    report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
+    report["warnings"] = doubts.warnings(config, report, book.as_of, took, lake.ingests(), facts.likely)
+    _keep(config, lake, engine)
+    return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
+
+
+def open_tables(engine: Engine, lake: Lake, config: AuditConfig) -> None:
+    """Make a lake's tables readable by name, as a report left them: requests (priced), charges, usage, texts."""
+    _attach(engine, lake, config)
+    calls = queries.run(engine, "calls", params=_window(config))
+    queries.run(engine, "charges", params=_window(config))
+    queries.run(engine, "aggregates", into="usage", params=_window(config))
+    engine.attach("discovered", lake.files("endpoints"), TABLES["endpoints"])
+    money = pricing.price_usage(engine, calls, "money", pricing.load(config.prices))
+    queries.run(engine, "requests", endpoints="discovered", money=money)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Answers of the queries, as the report needs them."""
+
+    totals: Mapping[str, Any]
+    spend: pl.DataFrame
+    days: list[dict[str, Any]]
+    classes: list[dict[str, Any]]
+    endpoints: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    duplicates: Mapping[str, Any]
+    duplicate_classes: list[dict[str, Any]]
+    by_ttl: list[dict[str, Any]]
+    bills: list[dict[str, Any]]
+    likely: Mapping[str, Any]
+    failures: list[dict[str, Any]]
+    labels: pl.DataFrame
+    stored: int
+    """Rows of calls, charges and usage that files gave."""
+    survived: int
+    """Those left once each counts once."""
+
+    @property
+    def total(self) -> Decimal:
+        return self.totals["cost_usd"] or ZERO
+
+    @property
+    def costs(self) -> pl.DataFrame:
+        rows = [{name: row[name] for name in ("endpoint", "requests", "cost_usd")} for row in self.endpoints]
+        return pl.DataFrame(rows, schema={"endpoint": pl.String, "requests": pl.Int64, "cost_usd": pl.Decimal(38, 12)})
+
+
+def _chosen(config: AuditConfig) -> list[str]:
+    known = levers.registry()
+    for name in (*config.levers, *config.without):
+        if name not in known:
+            raise UnknownName("lever", name, known)
+    return [name for name in known if (not config.levers or name in config.levers) and name not in config.without]
+
+
+def _lake(config: AuditConfig, scratch: Path) -> Lake:
+    if config.lake is None:
+        return Lake.temporary(scratch / "lake", config.text or "sample")
+    return Lake.open(config.lake, create=bool(config.paths), text=config.text)
+
+
+def _ingest(config: AuditConfig, lake: Lake, spool: Path, read: Callable[[str, int], None]) -> Intake:
+    if not config.paths:
+        return Intake()
+    return ingest(lake, config.paths, spool=spool, source=config.source, timezone=config.log_timezone, progress=read)
+
+
+def _attach(engine: Engine, lake: Lake, config: AuditConfig) -> int:
+    """Make the lake's tables known to the engine; return how many rows of calls and charges it has kept."""
+    ingests = lake.ingests()
+    if ingests.is_empty():
+        raise AuditError(f"{lake.path} holds no logs yet. Fill it with: llmaudit ingest LOGS --lake {lake.path}")
+    engine.put("batches", ingests.select("batch_id", pl.col("path")).to_arrow().cast(_BATCHES))
+    modes = [{"source": name, "billing_mode": mode} for name, mode in config.billing_modes.items()]
+    engine.put("source_modes", pa.Table.from_pylist(modes, schema=_MODES))
+    engine.attach("request_rows", lake.files("requests"), schema.REQUEST_ROWS)
+    engine.attach("charge_rows", lake.files("charges"), pa.schema([*schema.CHARGES, schema.BATCH_ID]))
+    engine.attach("usage_rows", lake.files("usage"), pa.schema([*schema.USAGE, schema.BATCH_ID]))
+    engine.attach("texts", lake.files("texts"), schema.TEXTS)
+    return int(ingests.filter(pl.col("source").is_not_null())["rows_kept"].sum())
+
+
+_BATCHES = pa.schema([("batch_id", pa.string()), ("path", pa.string())])
+_MODES = pa.schema([("source", pa.string()), ("billing_mode", pa.string())])
+
+
+def _window(config: AuditConfig) -> dict[str, object]:
+    return {"since": config.starts_at(), "until": config.ends_at()}
+
+
+def _endpoints(engine: Engine, lake: Lake) -> tuple[pl.DataFrame, endpoints.Discovery]:
+    """The text sample, and the endpoints discovered in it, as the table `discovered` for every call."""
+    found = sample.load(engine, per_stratum=SAMPLE_PER_STRATUM)
+    discovery = endpoints.discover(found)
+    engine.put("endpoint_rules", discovery.rules.to_arrow())
+    queries.run(engine, "discovered")
+    return found, discovery
+
+
+def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int) -> _Facts:
+    """Ask every question the report answers."""
+    [totals] = _rows(engine, queries.run(engine, "totals", unmetered=unmetered))
+    engine.put("days", _days(totals, config))
+    queries.run(engine, "duplicates")
+    entries = queries.run(engine, "exact_duplicates", into="duplicate_entries", usage=queries.run(engine, "usage", into="metered"))
+    cache_hits(engine, entries, assemble.TTLS_SECONDS, into="cache_hits")
+    [duplicates] = _rows(engine, queries.run(engine, "duplicate_totals"))
+    [survived] = _rows(engine, queries.run(engine, "survivors"))
+    [likely] = _rows(engine, queries.run(engine, "likely_duplicates"))
+    return _Facts(
+        totals=totals,
+        spend=pl.DataFrame(engine.fetch(queries.run(engine, "spend"))),
+        days=_rows(engine, queries.run(engine, "spend_by_day")),
+        classes=_rows(engine, queries.run(engine, "spend_by_token_class")),
+        endpoints=_rows(engine, queries.run(engine, "endpoint_costs")),
+        sources=_rows(engine, queries.run(engine, "source_windows")),
+        duplicates=duplicates,
+        duplicate_classes=_rows(engine, queries.run(engine, "duplicate_classes")),
+        by_ttl=_rows(engine, queries.run(engine, "duplicates_by_ttl")),
+        bills=_rows(engine, queries.run(engine, "bills")),
+        likely=likely,
+        failures=_rows(engine, queries.run(engine, "failures")),
+        labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
+        stored=stored,
+        survived=survived["rows"],
+    )
+
+
+def _days(totals: Mapping[str, Any], config: AuditConfig) -> pa.Table:
+    spans = days_between(totals["first_at"], totals["last_at"], config.zone) if totals["first_at"] else []
+    names, starts, ends = zip(*spans, strict=True) if spans else ((), (), ())
+    columns = [pa.array(names, pa.string()), pa.array(starts, schema.TIME), pa.array(ends, schema.TIME)]
+    return pa.table(columns, names=["day", "starts_at", "ends_at"])
+
+
+def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Verdict], replay: Replay, total: Decimal) -> list[Lever]:
+    """The levers to pull, with their settings. Endpoints that would cost more on a tuned model are not moved."""
+    settings: dict[str, dict[str, Any]] = {"exact_duplicates": {"ttl_seconds": config.ttl_seconds}}
+    pulled = [levers.by_name(name)(**settings.get(name, {})) for name in chosen if name != FineTune.name]
+    movable = tuple(v.endpoint for v in verdicts if v.verdict == "move" and v.endpoint)
+    if FineTune.name not in chosen or not movable:
+        return pulled
+    move = FineTune(movable, config.tuned_provider, config.tuned_model)
+    cheaper = replay.saves_by_endpoint(move)
+    worth = tuple(name for name in movable if cheaper.get(name, ZERO) > 0)
+    return [*pulled, FineTune(worth, config.tuned_provider, config.tuned_model)] if worth else pulled
+
+
+def _report(
+    config: AuditConfig,
+    lake: Lake,
+    book: pricing.Book,
+    facts: _Facts,
+    verdicts: Sequence[Verdict],
+    headline: Plan,
+    everything: Plan,
+) -> dict[str, Any]:
+    """`report.json`, but for what the run says of itself."""
+    window = assemble.window(config, facts.totals["first_at"], facts.totals["last_at"], facts.sources)
+    found = assemble.findings(
+        [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")],
+        window["days"],
+        window["month_factor"],
+        {FailedCalls.name: {(row["endpoint"], row["model"]): row for row in facts.failures}},
+    )
+    return {
+        "schema_version": 1,
+        "generated_at": assemble.generated_at(config, datetime.now(UTC)),
+        "llmaudit_version": __version__,
+        "lake_version": schema.LAKE_VERSION,
+        "config_sha256": config.sha256(),
+        "price_book": {"as_of": book.as_of.isoformat(), "sha256": book.sha256},
+        "currency": "USD",
+        "display": None,
+        "window": window,
+        "intake": assemble.intake(lake.ingests(), stored=facts.stored, survived=facts.survived),
+        "totals": assemble.totals(facts.totals),
+        "spend": assemble.spend(facts.spend, facts.days, facts.classes, facts.endpoints, facts.total),
+        "duplicates": assemble.duplicates(facts.duplicates, facts.duplicate_classes, facts.by_ttl),
+        "prompt_caching": [],
+        "findings": found,
+        "fine_tune": assemble.fine_tune(verdicts, {r["endpoint"]: r["cost_usd"] for r in facts.endpoints}, found),
+        "plan": assemble.plan(headline, everything),
+        "bills": assemble.bills(facts.bills),
+    }
+
+
+def _keep(config: AuditConfig, lake: Lake, engine: Engine) -> None:
+    """Leave behind what later questions need: the endpoints the report used, and the steps if they were asked for."""
+    if config.lake is None:
+        return
+    lake.replace("endpoints", engine.fetch("discovered"))
+    if config.keep_steps:
+        folder = lake.path / "steps"
+        folder.mkdir(exist_ok=True)
+        for table in engine.tables():
+            engine.save(table, str(folder / f"{table}.parquet"))
+
+
+def _rows(engine: Engine, table: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = engine.fetch(table).to_pylist()
+    return rows
