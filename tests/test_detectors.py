@@ -556,6 +556,11 @@ def test_copied_values_suggest_an_evaluation_and_nothing_more():
     assert result.profile["copy_share"] == 1.0
 
 
+def test_a_digit_inside_another_number_is_not_a_copied_value():
+    assert profile(["order 4512 is late"], ['{"score": 5}']).copy_share == 0.0
+    assert profile(["order 5 is late"], ['{"order": 5}']).copy_share == 1.0
+
+
 def test_free_text_code_and_sums_stay():
     rng = random.Random(30)
     for output, code in (

@@ -16,7 +16,7 @@ from llmaudit.detectors.words import ends
 MAX_LABEL_SHARE = 0.3
 """A closed set of labels has at most this many distinct answers per call."""
 
-_REPEATED, _MOST, _SHORT_WORDS, _LABEL_WORDS = 0.9, 0.5, 12, 8
+_REPEATED, _MOST, _SHORT_WORDS, _LABEL_WORDS, _SHORT_VALUE = 0.9, 0.5, 12, 8, 3
 _NUMBER = re.compile(r"[-+]?[$€£]?\s?[\d.,]*\d\s?%?")
 _CODE = re.compile(
     r"^\s*(return|def|class|for|while|if|elif|else|try|except|with|import|from|const|let|var|function|public|private"
@@ -121,9 +121,11 @@ def _copy_share(inputs: Sequence[str], outputs: Sequence[str]) -> float | None:
     found = total = 0
     for given, output in zip(inputs, outputs, strict=True):
         lowered = given.casefold()
+        words = set(re.findall(r"\w+", lowered))
         for value in _values(output):
             total += 1
-            found += value in lowered
+            # A digit or two turns up inside anything: such a value must be a word of the input.
+            found += value in (words if len(value) < _SHORT_VALUE else lowered)
     return found / total if total else None
 
 

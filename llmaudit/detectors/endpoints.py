@@ -199,9 +199,9 @@ def _by_hash(calls: _Calls) -> Iterator[_Group]:
     """Where no text was kept, an equal template is all there is to go by; its name then changes with the lake's key."""
     columns = ("system", "prompt", "template_hash", "tools_hash", "response_format")
     alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for row, (system, prompt, *key) in enumerate(calls.frame.select(columns).rows()):
-        if system is None and prompt is None and key[0] is not None:
-            alike[tuple(key)].append(row)
+    for row, (system, prompt, *hashes) in enumerate(calls.frame.select(columns).rows()):
+        if system is None and prompt is None and hashes[0] is not None:
+            alike[tuple(hashes)].append(row)
     for key, rows in sorted(alike.items(), key=lambda item: (-len(item[1]), str(item[0]))):
         if len(rows) >= _MIN_CALLS:
             yield _Group(rows, f"prompt {SLOT}", str(key))
