@@ -36,6 +36,7 @@ WHOLE_TABLES = {name: value for name, value in vars(schema).items() if isinstanc
 STORED = {
     "request_rows": schema.REQUEST_ROWS,
     "charge_rows": pa.schema([*schema.CHARGES, schema.BATCH_ID]),
+    "usage_rows": pa.schema([*schema.USAGE, schema.BATCH_ID]),
     "texts": schema.TEXTS,
     "ingests": schema.INGESTS,
     "quarantine": schema.QUARANTINE,

@@ -1,0 +1,162 @@
+"""The tree is the architecture: imports point one way, and whoever adds a thing adds all of it."""
+
+import ast
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llmaudit import levers, sources
+from llmaudit.report.sections import sections
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "llmaudit"
+
+FLOW = (
+    ("errors",),
+    ("schema",),
+    ("tokens",),
+    ("config",),
+    ("engine",),
+    ("queries",),
+    ("pull",),
+    ("sources",),
+    ("lake",),
+    ("pricing",),
+    ("detectors",),
+    ("levers",),
+    ("replay",),
+    ("reconcile", "supply", "watch", "export"),
+    ("report",),
+    ("assemble", "doubts"),
+    ("pipeline",),
+    ("notebook",),
+    ("cli",),
+    ("__init__",),
+)
+"""Each room may import from those above it. Rooms in one line do not know each other.
+
+`queries` stands high because its Python is the loader; its SQL knows tables by name only.
+"""
+
+HEIGHT = {room: height for height, rooms in enumerate(FLOW) for room in rooms}
+
+HEAVY = {
+    "altair",
+    "deltalake",
+    "duckdb",
+    "jinja2",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "pyspark",
+    "scipy",
+    "sklearn",
+    "sqlglot",
+    "tiktoken",
+    "vl_convert",
+}
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def rooms_imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "llmaudit":
+            yield from (alias.name for alias in node.names if alias.name in HEIGHT)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name}: write llmaudit.{node.module}, not a relative import"
+            yield from room_in(node.module or "")
+        elif isinstance(node, ast.Import):
+            yield from (room for alias in node.names for room in room_in(alias.name))
+
+
+def room_in(module: str) -> Iterator[str]:
+    package, _, inside = module.partition(".")
+    if package == "llmaudit" and inside:
+        yield inside.split(".")[0]
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_point_upstream_only(file: Path) -> None:
+    here = room_of(file)
+    assert here in HEIGHT, f"{here} has no place in FLOW yet: which rooms may it know?"
+    for there in rooms_imported(file):
+        assert there == here or HEIGHT[there] < HEIGHT[here], f"{here} must not import {there}"
+
+
+def test_only_its_own_engine_imports_spark() -> None:
+    having = [file for file in PACKAGE.rglob("*.py") if {"pyspark", "sqlglot"} & packages_imported(file)]
+    assert having == [PACKAGE / "engine" / "spark.py"]
+
+
+def packages_imported(file: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+    plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+# --- whoever adds a thing adds all of it ------------------------------------------------------------
+
+
+def ours() -> set[str]:
+    return {name for name, source in sources.registry().items() if type(source).__module__.startswith("llmaudit.")}
+
+
+def test_every_source_has_a_sample_and_a_page() -> None:
+    assert not {name for name in ours() if not any((ROOT / "sample_logs" / name).glob("*"))}, "no sample"
+    assert not {name for name in ours() if not (ROOT / "docs" / "sources" / f"{name}.md").exists()}, "no page"
+
+
+def test_every_sample_and_every_source_page_is_of_a_source() -> None:
+    samples = {path.name for path in (ROOT / "sample_logs").iterdir() if path.is_dir()}
+    pages = {path.stem for path in (ROOT / "docs" / "sources").glob("*.md")} - {"index"}
+    assert not samples - ours(), "samples that nobody reads"
+    assert not pages - ours(), "pages of no source"
+
+
+@pytest.mark.parametrize("name", levers.registry())
+def test_a_lever_is_a_file_a_query_a_case_and_a_page_of_one_name(name: str) -> None:
+    assert levers.registry()[name].__module__ == f"llmaudit.levers.{name}"
+    assert (PACKAGE / "queries" / f"{name}.sql").exists()
+    assert any((ROOT / "tests" / "queries" / name).glob("*/expected.csv"))
+    assert (ROOT / "docs" / "levers" / f"{name}.md").exists()
+
+
+def test_every_page_of_a_lever_is_of_a_lever() -> None:
+    pages = {path.stem for path in (ROOT / "docs" / "levers").glob("*.md")} - {"index"}
+    assert not pages - set(levers.registry())
+
+
+def test_every_section_file_is_a_section_of_the_report() -> None:
+    files = {path.stem for path in (PACKAGE / "report" / "sections").glob("*.py")} - {"__init__"}
+    assert {section.name for section in sections()} == files
+
+
+# --- the command starts at once ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["llmaudit", "llmaudit.cli"])
+def test_importing_it_loads_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not HEAVY & set(loaded)
+
+
+def test_help_takes_less_than_a_third_of_a_second() -> None:
+    assert min(seconds_of_help() for _ in range(3)) < 0.3
+
+
+def seconds_of_help() -> float:
+    """Processor time, not time on the clock: other work on the machine does not count."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code = "from llmaudit.cli import main; main()"
+    subprocess.run([sys.executable, "-c", code, "--help"], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
