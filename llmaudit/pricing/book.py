@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -208,9 +208,8 @@ class Shelf:
     def rows_of(self, model: str) -> pa.Table:
         head, slash, tail = model.lower().partition("/")
         wanted = [(p, m) for (p, n), (m, _) in self.names.items() if n == model.lower()]
-        if slash:
-            own = self.names.get((str(canonical(head)), tail))
-            wanted += [(str(canonical(head)), own[0])] if own else []
+        if slash and (own := self.names.get((str(canonical(head)), tail))):
+            wanted = [(str(canonical(head)), own[0])]
         return pa.concat_tables([self.rows(*place) for place in dict.fromkeys(wanted)] or [self.rates.slice(0, 0)])
 
     def near(self, model: str) -> list[str]:
@@ -275,9 +274,9 @@ def normal_tier(tier: str | None) -> str:
 @cache
 def _shelf() -> Shelf:
     meta = json.loads((DATA / "book.json").read_text("utf-8"))
-    rates = pq.read_table(DATA / "rates.parquet").combine_chunks()
-    listed = pq.read_table(DATA / "names.parquet")
-    ranges = pq.read_table(DATA / "ranges.parquet")
+    rates = _read("rates").combine_chunks()
+    listed = _read("names")
+    ranges = _read("ranges")
     known = zip(*(listed[c].to_pylist() for c in ("provider", "name", "model", "kind")), strict=True)
     return Shelf(
         meta,
@@ -287,6 +286,12 @@ def _shelf() -> Shelf:
         {p: ranges.slice(a, b - a) for (p,), (a, b) in _runs([ranges["provider"].to_pylist()])},
         {(u["provider"], u["model"]): u for u in meta["uplifts"]},
     )
+
+
+def _read(name: str) -> pa.Table:
+    """A plain read: `pq.read_table` would import the whole dataset machinery, and that takes longer than reading."""
+    with pq.ParquetFile(DATA / f"{name}.parquet") as file:
+        return file.read()
 
 
 def _spans(rates: pa.Table) -> dict[tuple[str, str], tuple[int, int]]:
@@ -329,10 +334,11 @@ def _wide(book: Book, place: Place) -> Iterator[Wide]:
             yield _row(place, contract, full, by_user=bool(mine) or factor != 1)
 
 
-def _brackets(listed: list[Cell], own: Iterable[user.UserRate], cuts: Iterable[user.Discount]) -> Iterator[Cell]:
+def _brackets(listed: list[Cell], own: Collection[user.UserRate], cuts: Collection[user.Discount]) -> Iterator[Cell]:
     """Cut time, hours and request length wherever any of the prices changes."""
     days = {EVER, NEVER} | {d for c in listed for d in (c.valid_from, c.valid_to)}
-    days |= {d for r in (*own, *cuts) for d in (r.valid_from, r.valid_to) if d}
+    days |= {d for r in own for d in (r.valid_from, r.valid_to) if d}
+    days |= {d for c in cuts for d in (c.valid_from, c.valid_to) if d}
     hours = {0, DAY_SECONDS} | {s for c in listed for s in c.daily}
     tokens = {0, ENDLESS} | {t for c in listed for t in c.tokens} | {r.above_tokens for r in own}
     for first, last in pairwise(sorted(days)):
@@ -424,7 +430,7 @@ def show(model: str, book: Book) -> pl.DataFrame:
     return frame
 
 
-class UnknownModel(AuditError):
+class UnknownModel(AuditError):  # noqa: N818 - read as a sentence, like UnknownName
     """A model that the price book does not have. `near` are names that look alike."""
 
     def __init__(self, got: str, near: list[str], text: str) -> None:

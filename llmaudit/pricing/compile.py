@@ -29,7 +29,7 @@ DATA = Path(__file__).parent / "data"
 ROUTED = frozenset({"aws.bedrock", "azure.ai.openai"})
 """Here a slash in a LiteLLM name divides a region from the model, and the region has its own price."""
 
-PRICED_BY_NAME_ONLY = ("rates", "names", "ranges")
+TABLES = ("rates", "names", "ranges")
 
 Place = tuple[str, str]
 
@@ -41,7 +41,6 @@ class Draft:
     periods: dict[Place, list[Period]] = field(default_factory=dict)
     names: dict[Place, tuple[str, str]] = field(default_factory=dict)
     uplifts: dict[Place, Mapping[str, str]] = field(default_factory=dict)
-    chat: set[Place] = field(default_factory=set)
 
     def name(self, provider: str, name: str, model: str, kind: str) -> None:
         if self.names.get((provider, name), ("", ""))[1] != "exact":
@@ -90,8 +89,9 @@ def _add_litellm(draft: Draft, package: from_genai.Package, found: list[from_lit
     for place, same in witnesses.items():
         same.sort(key=lambda k: (k.name != place[1], len(k.name), k.name))
         draft.periods[place] = _completed(draft.periods[place], same)
-        draft.uplifts.update({place: k.uplifts for k in reversed(same) if k.uplifts})
-        draft.chat |= {place for k in same if k.chat}
+        uplifts = next((k.uplifts for k in same if k.uplifts), None)
+        if uplifts:
+            draft.uplifts[place] = uplifts
 
 
 def _is_routed(known: from_litellm.Known) -> bool:
@@ -104,8 +104,6 @@ def _add_model(draft: Draft, known: from_litellm.Known) -> None:
     draft.names[place] = (known.name, "exact")
     if known.uplifts:
         draft.uplifts[place] = known.uplifts
-    if known.chat:
-        draft.chat.add(place)
 
 
 def _completed(periods: list[Period], same: Sequence[from_litellm.Known]) -> list[Period]:
@@ -157,20 +155,21 @@ def _ranges(draft: Draft) -> Iterator[dict[str, object]]:
             span = Period(day, until, {}, periods[0].witness) if periods else None
             alive = [p.tiers["standard"] for p in periods if span and p.covers(span)]
             if alive:
-                yield {"provider": provider, "valid_from": day, "valid_to": until, **_span([_all(b) for b in alive])}
+                yield {
+                    "provider": provider,
+                    "valid_from": day,
+                    "valid_to": until,
+                    **_span([band.rates for b in alive for band in b]),
+                }
 
 
-def _all(found: Sequence[object]) -> list[Rates]:
-    return [band.rates for band in found]  # type: ignore[attr-defined]
-
-
-def _span(models: list[list[Rates]]) -> dict[str, Decimal]:
-    flat = [rates for model in models for rates in model if rates.get("input") and rates.get("output")]
+def _span(found: list[Rates]) -> dict[str, Decimal]:
+    flat = [rates for rates in found if rates.get("input") and rates.get("output")]
     low = {c: min(r[c] for r in flat) for c in ("input", "output")}
     high = {c: max(r[c] for r in flat) for c in ("input", "output")}
     reads = [r["cache_read"] for r in flat if r.get("cache_read")]
     writes = [r[c] for r in flat for c in ("cache_write", "cache_write_long") if r.get(c)]
-    found = {
+    ends = {
         **{f"low_{c}": usd for c, usd in low.items()},
         **{f"high_{c}": usd for c, usd in high.items()},
         "low_cache_read": min([low["input"], *reads]),
@@ -178,7 +177,7 @@ def _span(models: list[list[Rates]]) -> dict[str, Decimal]:
         "high_cache_read": high["input"],
         "high_cache_write": max([high["input"], *writes]),
     }
-    return {name: usd.quantize(Decimal(1).scaleb(-RATE.scale)) for name, usd in found.items()}
+    return {name: usd.quantize(Decimal(1).scaleb(-RATE.scale)) for name, usd in ends.items()}
 
 
 def write(draft: Draft, meta: dict[str, object], folder: Path) -> str:
@@ -202,13 +201,15 @@ def write(draft: Draft, meta: dict[str, object], folder: Path) -> str:
 def sha256(folder: Path) -> str:
     """One digest over the book's tables."""
     digest = hashlib.sha256()
-    for name in PRICED_BY_NAME_ONLY:
+    for name in TABLES:
         digest.update((folder / f"{name}.parquet").read_bytes())
     return digest.hexdigest()
 
 
 def _save(table: pa.Table, stem: Path) -> None:
-    pq.write_table(table, stem.with_suffix(".parquet"), compression="zstd", compression_level=19, write_statistics=False)
+    pq.write_table(
+        table, stem.with_suffix(".parquet"), compression="zstd", compression_level=19, write_statistics=False
+    )
 
 
 def _dated(text: str) -> from_litellm.Snapshot:

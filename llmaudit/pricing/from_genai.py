@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Any
 
 from llmaudit.pricing.providers import canonical
@@ -70,8 +71,11 @@ class Package:
     def find(self, provider: str, name: str) -> str | None:
         """The model that the package's own matcher takes a name for."""
         found = next((p for p in self._providers if provider in _sold_as(p)), None)
-        model = found.find_model(name, all_providers=self._providers) if found else None
-        return str(model.id).lower() if model else None
+        if found is None:
+            return None
+        model = found.find_model(name, all_providers=self._providers)
+        by_id = (m.id for m in found.models if m.id.lower() == name)
+        return str(model.id).lower() if model else next((str(i).lower() for i in by_id), None)
 
     def _lent(self, provider: Any) -> Iterator[Any]:
         taken = {m.id for m in provider.models}
@@ -84,10 +88,10 @@ class Package:
     def _known(self, name: str, provider: Any, model: Any, *, variants: bool) -> Known:
         url = (provider.pricing_urls or [None])[0]
         witness = Witness("genai-prices", self.version, self._checked, url)
-        names = {}
+        names: dict[str, str] = {}
         for literal, kind in ((str(model.id), "exact"), *_literals(model.match)):
             taken_for = provider.find_model(literal, all_providers=self._providers)
-            if taken_for is model:
+            if taken_for is model or (taken_for is None and literal == model.id):
                 names.setdefault(literal.lower(), kind if variants else "lent")
         return Known(name, str(model.id).lower(), _periods(model, witness, variants=variants), names)
 
@@ -143,7 +147,7 @@ def _windows(model: Any) -> list[tuple[int, int] | None]:
         if hasattr(constraint, "start_time"):
             edges |= {_second(constraint.start_time), _second(constraint.end_time)}
     ordered = sorted(edges)
-    return list(zip(ordered, ordered[1:], strict=False)) if len(ordered) > len((0, _DAY)) else [None]
+    return list(pairwise(ordered)) if len(ordered) > len((0, _DAY)) else [None]
 
 
 def _second(at: time) -> int:
@@ -162,6 +166,8 @@ def _tiers(model: Any, variants: list[Any], when: Mapping[str, Mapping[str, str]
     for tier, context in when.items():
         if any(v.when == context and (v.constraint is None or v.constraint.active(moment)) for v in variants):
             found[tier] = _bands(model.get_prices(moment, context))
+    if str(model.id).endswith(":free") and not any(band.rates for band in found["standard"]):
+        return {"standard": bands({0: {"input": Decimal(0), "output": Decimal(0)}})}
     return {tier: b for tier, b in found.items() if any(band.rates for band in b)}
 
 
@@ -170,7 +176,9 @@ def _bands(price: Any) -> Any:
 
     units = _get_registry()
     listed = [
-        (units.unit_for_price_key(key), value) for key, value in vars(price).items() if value is not None and key[0] != "_"
+        (units.unit_for_price_key(key), value)
+        for key, value in vars(price).items()
+        if value is not None and key[0] != "_"
     ]
     starts = {0} | {tier.start + 1 for _, value in listed for tier in getattr(value, "tiers", ())}
     return bands({start: {_class(u.usage_key): _rate(v, start, u.per) for u, v in listed} for start in starts})
@@ -226,9 +234,8 @@ def _joined(periods: list[Period], tier: str) -> list[Period]:
         basis = {tier: (period.basis or {}).get(tier, "published")}
         alone = replace(period, tiers={tier: period.tiers[tier]}, basis=basis)
         last = done[-1] if done else None
-        if last and (last.tiers, last.basis, last.daily) == (alone.tiers, basis, None) and not alone.daily:
-            if last.valid_to == alone.valid_from:
-                done[-1] = replace(last, valid_to=alone.valid_to)
-                continue
-        done.append(alone)
+        if last and last == replace(alone, valid_from=last.valid_from, valid_to=alone.valid_from):
+            done[-1] = replace(last, valid_to=alone.valid_to)
+        else:
+            done.append(alone)
     return done

@@ -67,7 +67,6 @@ class Known:
     name: str
     periods: list[Period]
     uplifts: Mapping[str, str]
-    chat: bool
 
 
 def read(path: Path, seen: date) -> Snapshot:
@@ -91,9 +90,7 @@ def known(snapshots: list[Snapshot]) -> list[Known]:
     for (provider, name), witnesses in sorted(seen.items()):
         periods = _periods(witnesses)
         if periods:
-            newest = witnesses[-1][1]
-            chat = newest.get("mode") in {"chat", "responses", "completion"}
-            found.append(Known(provider, name, periods, _uplifts(newest), chat))
+            found.append(Known(provider, name, periods, _uplifts(witnesses[-1][1])))
     return found
 
 
@@ -222,18 +219,15 @@ def _steps(entry: Entry, tier: str) -> list[tuple[str, int]]:
 
 
 def _flat(entry: Entry, tier: str) -> Rates:
+    own_output = bool(tier) and _usd(entry, f"{CLASSES['output']}{tier}") is not None
     rates = {}
-    for token_class, key in CLASSES.items():
-        usd = _usd(entry, f"{key}{tier}", key)
+    for name, key in CLASSES.items():
+        also = (key, "input_cost_per_token_cache_hit") if name == "cache_read" else (key,)
+        usd = _usd(entry, f"{key}{tier}", *(() if name == "reasoning" and own_output else also))
         if usd is not None:
-            rates[token_class] = usd
-    if "cache_read" not in rates:
-        rates.update({"cache_read": usd for usd in [_usd(entry, "input_cost_per_token_cache_hit")] if usd is not None})
+            rates[name] = usd
     if not rates.get("output") and "output_image" in rates:
         rates["output"] = rates["output_image"]
-    if tier and _usd(entry, f"{CLASSES['output']}{tier}") is not None:
-        rates.pop("reasoning", None)
-        rates.update({"reasoning": u for u in [_usd(entry, f"{CLASSES['reasoning']}{tier}")] if u is not None})
     rates.update(_searches(entry))
     return rates
 

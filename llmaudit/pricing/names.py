@@ -38,10 +38,10 @@ def find(lookup: Lookup, provider: str | None, name: str, region: str | None = N
     if region and owner and (found := lookup(owner, f"{region.lower()}/{lower}")):
         return Match(owner, found[0], "rule", "region")
     for candidate, rules in _rewritten(lower):
-        for place, more in _places(owner, candidate):
-            found = _owned(lookup, *place) if place[0] is None else _sold(lookup, place[0], place[1])
-            if found:
-                return _match(found, [*rules, *more, *(["owner"] if place[0] is None else [])])
+        for (seller, listed), more in _places(owner, candidate):
+            match = _sold(lookup, seller, listed) if seller else _owned(lookup, listed)
+            if match:
+                return _match(match, [*rules, *more, *([] if seller else ["owner"])])
     return None
 
 
@@ -55,7 +55,7 @@ def _sold(lookup: Lookup, provider: str, name: str) -> tuple[str, str, str] | No
     return (provider, *found) if found else None
 
 
-def _owned(lookup: Lookup, _: None, name: str) -> tuple[str, str, str] | None:
+def _owned(lookup: Lookup, name: str) -> tuple[str, str, str] | None:
     """The only first-party provider that sells this name as its own."""
     sellers = [(p, *found) for p in sorted(FIRST_PARTY) if (found := lookup(p, name)) and found[1] != "lent"]
     return sellers[0] if len(sellers) == 1 else None

@@ -1,22 +1,22 @@
 """The user's own prices: negotiated rates, private models, names of deployments, discounts.
 
-    [alias]
-    "prod-chat" = "azure.ai.openai/gpt-4o"
+[alias]
+"prod-chat" = "azure.ai.openai/gpt-4o"
 
-    [[model."acme-large".price]]
-    provider = "acme"                       # left out: whoever serves a model of this name
-    tier = "standard"
-    valid_from = 2026-06-01                 # the first day; the entry holds until the next one
-    input_usd_per_token = "0.00000125"      # any token class: cache_read_, output_, ...
-    web_searches_usd = "0.01"               # also images_usd, requests_usd
-    source = "contract 4711"
+[[model."acme-large".price]]
+provider = "acme"                       # left out: whoever serves a model of this name
+tier = "standard"
+valid_from = 2026-06-01                 # the first day; the entry holds until the next one
+input_usd_per_token = "0.00000125"      # any token class: cache_read_, output_, ...
+web_searches_usd = "0.01"               # also images_usd, requests_usd
+source = "contract 4711"
 
-    [[discount]]
-    provider = "openai"
-    model = "gpt-5"                         # left out: every model
-    valid_from = 2026-01-01
-    valid_to = 2027-01-01                   # not included
-    percent = "12.5"
+[[discount]]
+provider = "openai"
+model = "gpt-5"                         # left out: every model
+valid_from = 2026-01-01
+valid_to = 2027-01-01                   # not included
+percent = "12.5"
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _decimal(path: Path, where: str, key: str, value: object) -> Decimal:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or number < 0:
-        raise AuditError(f"{path}: {where} {key} is {value!r}; expected a number such as \"0.00000125\".")
+        raise AuditError(f'{path}: {where} {key} is {value!r}; expected a number such as "0.00000125".')
     return number
 
 

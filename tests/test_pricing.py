@@ -1,0 +1,706 @@
+"""One test for each billing rule, the sum written out by hand; then laws; then agreement with other calculators."""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmaudit import engine as engines
+from llmaudit import pricing
+from llmaudit.engine import Engine
+from llmaudit.errors import AuditError
+from llmaudit.pricing import book as books
+from llmaudit.pricing import compile as compiling
+from llmaudit.pricing import from_litellm, names
+from llmaudit.pricing.rates import RATE
+from llmaudit.schema import USAGE_COLUMNS
+
+CONFORMANCE = Path(__file__).parents[2] / "shared" / "conformance" / "cost_cases_dev.jsonl.gz"
+NOVEMBER = datetime(2026, 11, 10, 12)  # noqa: DTZ001 - naive is UTC
+PARTS = ["input_usd", "cache_read_usd", "cache_write_usd", "cache_write_long_usd", "output_usd", "other_usd"]
+OTEL = {
+    "google": "gcp.gemini",
+    "x-ai": "x_ai",
+    "mistral": "mistral_ai",
+    "aws": "aws.bedrock",
+    "azure": "azure.ai.openai",
+}
+
+
+def mtok(usd: str, tokens: int) -> Decimal:
+    """Dollars for tokens at a price per million."""
+    return Decimal(usd) * tokens / 1_000_000
+
+
+def one(provider: str | None, model: str, at: object = NOVEMBER, book: object = None, **usage: object) -> dict:
+    """Price a single call."""
+    frame = pl.DataFrame([{"provider": provider, "model": model, "started_at": at, **usage}])
+    return pricing.price(frame, book).row(0, named=True)
+
+
+def cost(provider: str | None, model: str, at: object = NOVEMBER, book: object = None, **usage: object) -> object:
+    return one(provider, model, at, book, **usage)["cost_usd"]
+
+
+# --- billing rules ---------------------------------------------------------------------------------
+
+
+def test_input_and_output_are_paid_at_their_own_rates() -> None:
+    assert cost("openai", "gpt-5-mini", input_tokens=1000, output_tokens=500) == mtok("0.25", 1000) + mtok("2", 500)
+
+
+def test_cached_input_is_paid_once_at_the_read_rate() -> None:
+    found = cost("openai", "gpt-4o", input_tokens=2006, cache_read_tokens=1920, output_tokens=300)
+    assert found == mtok("2.5", 86) + mtok("1.25", 1920) + mtok("10", 300) == Decimal("0.005615")
+
+
+def test_short_and_long_cache_writes_are_two_prices() -> None:
+    usage = {"input_tokens": 1_000_000, "cache_write_tokens": 1_000_000, "cache_write_long_tokens": 400_000}
+    found = cost("anthropic", "claude-opus-4-8", output_tokens=0, **usage)
+    assert found == mtok("6.25", 600_000) + mtok("10", 400_000) == Decimal("7.75")
+
+
+def test_reasoning_is_part_of_the_output_and_not_paid_twice() -> None:
+    with_reasoning = cost("openai", "gpt-5-mini", input_tokens=10, output_tokens=900, reasoning_tokens=800)
+    assert with_reasoning == mtok("0.25", 10) + mtok("2", 900)
+
+
+def test_batch_takes_half_of_every_rate_the_provider_halves() -> None:
+    usage = {"input_tokens": 1000, "cache_read_tokens": 400, "output_tokens": 500}
+    found = cost("openai", "gpt-5-mini", service_tier="batch", **usage)
+    assert found == mtok("0.125", 600) + mtok("0.0125", 400) + mtok("1", 500)
+
+
+def test_flex_and_priority_have_prices_of_their_own() -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 500}
+    assert cost("openai", "gpt-5-mini", service_tier="flex", **usage) == mtok("0.125", 1000) + mtok("1", 500)
+    assert cost("openai", "gpt-5-mini", service_tier="priority", **usage) == mtok("0.45", 1000) + mtok("3.6", 500)
+
+
+def test_a_tier_only_the_second_source_knows_is_priced_by_it() -> None:
+    found = one("gcp.gemini", "gemini-2.5-flash", service_tier="flex", input_tokens=1000, output_tokens=500)
+    assert found["cost_usd"] == mtok("0.15", 1000) + mtok("1.25", 500)
+
+
+def test_a_tier_nobody_prices_leaves_the_call_unpriced() -> None:
+    found = one("openai", "gpt-3.5-turbo", service_tier="flex", input_tokens=1000, output_tokens=500)
+    assert (found["cost_usd"], found["priced_by"], found["price_id"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("tier", [None, "", "default", "standard", "auto", "on_demand"])
+def test_these_tiers_are_the_standard_one(tier: str | None) -> None:
+    found = cost("openai", "gpt-5-mini", service_tier=tier, input_tokens=1000, output_tokens=0)
+    assert found == mtok("0.25", 1000)
+
+
+def test_a_request_exactly_at_the_long_context_edge_is_still_short() -> None:
+    assert cost("google", "gemini-3.1-pro-preview", input_tokens=200_000, output_tokens=10) == (
+        mtok("2", 200_000) + mtok("12", 10)
+    )
+
+
+def test_one_token_over_the_edge_makes_every_token_dearer() -> None:
+    assert cost("google", "gemini-3.1-pro-preview", input_tokens=200_001, output_tokens=10) == (
+        mtok("4", 200_001) + mtok("18", 10)
+    )
+
+
+def test_xai_counts_the_edge_itself_as_long() -> None:
+    assert cost("xai", "grok-4.7", input_tokens=199_999, output_tokens=0) == mtok("2", 199_999)
+    assert cost("xai", "grok-4.7", input_tokens=200_000, output_tokens=0) == mtok("4", 200_000)
+
+
+def test_cached_tokens_count_towards_the_edge() -> None:
+    found = cost("google", "gemini-2.5-pro", input_tokens=210_000, cache_read_tokens=200_000, output_tokens=0)
+    assert found == mtok("2.5", 10_000) + mtok("0.25", 200_000)
+
+
+def test_a_price_cut_holds_from_its_first_second_utc() -> None:
+    usage = {"input_tokens": 1_000_000, "output_tokens": 0}
+    before, after = datetime(2026, 7, 29, 23, 59, 59, tzinfo=UTC), datetime(2026, 7, 30, tzinfo=UTC)
+    model = "gpt-5.6-luna"
+    short = {**usage, "input_tokens": 1000}
+    assert cost("openai", model, before, **short) == mtok("1", 1000)
+    assert cost("openai", model, after, **short) == mtok("0.2", 1000)
+
+
+def test_a_zone_moves_the_clock_not_the_instant() -> None:
+    moment = datetime(2026, 7, 30, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert cost("openai", "gpt-5.6-luna", moment, input_tokens=1000, output_tokens=0) == mtok("1", 1000)
+
+
+def test_a_day_without_an_hour_is_its_midnight() -> None:
+    day = date(2026, 7, 30)
+    assert cost("openai", "gpt-5.6-luna", day, input_tokens=1000, output_tokens=0) == mtok("0.2", 1000)
+
+
+def test_peak_hours_are_dearer_until_their_last_second() -> None:
+    def at(hour: int, minute: int, second: int) -> object:
+        moment = datetime(2026, 11, 18, hour, minute, second)  # noqa: DTZ001
+        return cost("deepseek", "deepseek-v4-pro", moment, input_tokens=1000, output_tokens=0)
+
+    assert at(0, 59, 59) == at(4, 0, 0) == mtok("0.66", 1000)
+    assert at(1, 0, 0) == at(3, 59, 59) == mtok("1.32", 1000)
+
+
+def test_web_searches_are_paid_by_the_call() -> None:
+    found = cost("openai", "gpt-5-mini", input_tokens=5000, output_tokens=600, web_searches=3)
+    assert found == mtok("0.25", 5000) + mtok("2", 600) + 3 * Decimal("0.01")
+
+
+def test_a_unit_without_a_price_is_never_free() -> None:
+    assert cost("openai", "gpt-3.5-turbo", input_tokens=10, output_tokens=10, web_searches=1) is None
+
+
+def test_output_images_are_dearer_than_output_text() -> None:
+    usage = {"input_tokens": 100, "output_tokens": 1300, "output_image_tokens": 1290}
+    found = cost("gcp.gemini", "gemini-3-pro-image-preview", **usage)
+    assert found == mtok("2", 100) + mtok("12", 10) + mtok("120", 1290)
+
+
+def test_cached_input_of_a_model_without_a_cache_price_is_plain_input_and_says_so() -> None:
+    found = one("openai", "gpt-3.5-turbo", input_tokens=1000, cache_read_tokens=400, output_tokens=0)
+    assert found["cost_usd"] == mtok("0.5", 1000)
+    assert found["priced_by"] == "rule"
+    assert found["price_id"].endswith("+no-cache-rate")
+
+
+def test_a_cache_that_hides_which_tokens_were_images_does_not_bill_them_twice() -> None:
+    usage = {"input_tokens": 346, "input_image_tokens": 194, "cache_read_tokens": 322, "output_tokens": 29}
+    found = one("openai", "gpt-realtime-2.1-mini", **usage)
+    assert found["cost_usd"] == mtok("0.06", 322) + mtok("0.8", 24) + mtok("2.4", 29)
+    assert found["price_id"].endswith("+mixed-cache")
+
+
+def test_a_batch_call_before_batch_prices_were_checked_is_priced_and_says_so() -> None:
+    june = datetime(2026, 6, 1)  # noqa: DTZ001
+    found = one("anthropic", "claude-haiku-4-5", june, service_tier="batch", input_tokens=1000, output_tokens=0)
+    assert found["cost_usd"] == mtok("0.5", 1000)
+    assert (found["priced_by"], "tier-before-check" in found["price_id"]) == ("rule", True)
+
+
+def test_a_regional_endpoint_costs_its_surcharge_on_every_token() -> None:
+    found = one("anthropic", "claude-opus-5", region="us", input_tokens=1000, output_tokens=100)
+    assert found["cost_usd"] == (mtok("5", 1000) + mtok("25", 100)) * Decimal("1.1")
+    assert "regional-surcharge" in found["price_id"]
+
+
+def test_a_retired_model_keeps_its_last_price() -> None:
+    old = datetime(2025, 3, 1)  # noqa: DTZ001
+    found = one("anthropic", "claude-3-5-sonnet-20241022", old, input_tokens=1000, output_tokens=100)
+    assert found["cost_usd"] == mtok("3", 1000) + mtok("15", 100)
+
+
+# --- names -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("anthropic", "claude-opus-9"),
+        ("openai", "gpt-4.15"),
+        ("openai", "gpt-51"),
+        ("openai", "gpt-5-mini2"),
+        ("google", "gemini-2.55-pro"),
+        (None, "claude-opus-9"),
+        ("openai", "prod-chat"),
+        ("openai", ""),
+        ("nobody", "gpt-5-mini"),
+    ],
+)
+def test_a_name_we_do_not_know_stays_unpriced(provider: str | None, name: str) -> None:
+    assert cost(provider, name, input_tokens=1000, output_tokens=10) is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "rule"),
+    [
+        ("openai", "gpt-5-mini-2027-02-03", "date-stamp"),
+        ("anthropic", "claude-opus-5[1m]", "context-suffix"),
+        ("gcp.gemini", "models/gemini-2.5-pro", "path"),
+        ("openai", "openai/gpt-5", "vendor-prefix"),
+        (None, "gpt-5", "owner"),
+        ("litellm", "anthropic/claude-opus-5", "vendor-prefix"),
+        ("openai", "ft:gpt-4o-mini-2024-07-18:acme::abc", "fine-tuned"),
+        ("aws.bedrock", "us.anthropic.claude-opus-4-8-v1:0", "bedrock-version"),
+    ],
+)
+def test_a_rule_that_reads_a_name_is_named(provider: str | None, name: str, rule: str) -> None:
+    found = one(provider, name, input_tokens=1000, output_tokens=10)
+    assert found["cost_usd"] > 0
+    assert found["priced_by"] == "rule"
+    assert rule in found["price_id"].partition("+")[2].split("+")
+
+
+def test_a_listed_name_is_exact_and_one_the_source_only_accepts_is_an_alias() -> None:
+    assert one("openai", "gpt-5-mini", input_tokens=1, output_tokens=1)["priced_by"] == "exact"
+    assert one("aws", "claude-sonnet-4-5-20250929", input_tokens=1, output_tokens=1)["priced_by"] == "alias"
+
+
+@pytest.mark.parametrize("spelling", ["gcp.gemini", "google", "gemini", "GCP.Gemini", "gcp.gen_ai"])
+def test_a_provider_may_be_spelt_in_many_ways(spelling: str) -> None:
+    assert cost(spelling, "gemini-2.5-pro", input_tokens=1000, output_tokens=0) == mtok("1.25", 1000)
+
+
+@given(st.text(alphabet="gpt-45.o@/:mini12", max_size=20))
+def test_no_rule_turns_a_name_into_a_longer_one(name: str) -> None:
+    assert all(len(shorter) <= len(name) + len("--") for shorter, _ in names._rewritten(name))
+
+
+# --- what is not known -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unknown", ["input_tokens", "output_tokens", "cache_read_tokens"])
+def test_unknown_usage_has_no_cost(unknown: str) -> None:
+    frame = pl.DataFrame(
+        {
+            "provider": ["openai"] * 2,
+            "model": ["gpt-5-mini"] * 2,
+            "started_at": [NOVEMBER] * 2,
+            **{c: [10, 10] for c in ("input_tokens", "output_tokens", "cache_read_tokens") if c != unknown},
+            unknown: [None, 10],
+        }
+    )
+    assert pricing.price(frame)["cost_usd"].is_null().to_list() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input_tokens": 10, "cache_read_tokens": 11},
+        {"input_tokens": 10, "output_tokens": 5, "reasoning_tokens": 6},
+        {"input_tokens": -1},
+        {"input_tokens": 10, "cache_write_tokens": 2, "cache_write_long_tokens": 3},
+        {"input_tokens": 10**14},
+    ],
+)
+def test_counts_that_cannot_be_have_no_cost(usage: dict) -> None:
+    assert cost("openai", "gpt-5-mini", **usage) is None
+
+
+def test_a_call_priced_in_pages_is_not_free_because_it_has_tokens() -> None:
+    assert cost("mistral", "mistral-ocr-latest", input_tokens=1000, output_tokens=500) is None
+
+
+def test_a_frame_without_times_is_an_error_that_names_the_columns() -> None:
+    with pytest.raises(AuditError, match="lacks started_at"):
+        pricing.price(pl.DataFrame({"provider": ["openai"], "model": ["gpt-5"]}))
+
+
+def test_times_that_are_text_are_an_error() -> None:
+    with pytest.raises(AuditError, match="started_at"):
+        pricing.price(pl.DataFrame({"provider": ["openai"], "model": ["gpt-5"], "started_at": ["soon"]}))
+
+
+# --- tables of calls -------------------------------------------------------------------------------
+
+
+def calls(*rows: dict) -> pa.Table:
+    kinds = {
+        "request_id": pa.string(),
+        "provider": pa.string(),
+        "model": pa.string(),
+        "started_at": pa.timestamp("us"),
+        "service_tier": pa.string(),
+        "region": pa.string(),
+        "billable": pa.bool_(),
+        "reported_cost_usd": pa.decimal128(38, 12),
+        **{c.name: c.type for c in USAGE_COLUMNS},
+    }
+    usual = {"provider": "openai", "model": "gpt-5-mini", "started_at": NOVEMBER, "billable": True}
+    listed = [{"request_id": str(at), **usual, **row} for at, row in enumerate(rows)]
+    return pa.Table.from_pylist(listed, pa.schema(list(kinds.items())))
+
+
+def priced(engine: Engine, *rows: dict, book: pricing.Book | None = None) -> list[dict]:
+    engine.put("calls_to_price", calls(*rows))
+    into = pricing.price_usage(engine, "calls_to_price", "calls_priced", book or pricing.load())
+    return sorted(engine.fetch(into).to_pylist(), key=lambda row: row["request_id"])
+
+
+def test_a_call_that_is_not_billable_costs_nothing_by_no_rule(engine: Engine) -> None:
+    [row] = priced(engine, {"billable": False, "input_tokens": 5, "output_tokens": 5})
+    assert row == {
+        "request_id": "0",
+        **dict.fromkeys(["cost_usd", "list_usd", *PARTS], Decimal(0)),
+        **dict.fromkeys(["priced_by", "price_id", "low_usd", "high_usd"]),
+    }
+
+
+def test_counts_that_a_log_leaves_out_did_not_occur(engine: Engine) -> None:
+    [row] = priced(engine, {"input_tokens": 1000, "output_tokens": 500})
+    assert row["cost_usd"] == mtok("0.25", 1000) + mtok("2", 500)
+    assert row["price_id"] == "openai/gpt-5-mini/standard/ever"
+
+
+def test_a_call_without_counts_has_neither_cost_nor_interval(engine: Engine) -> None:
+    [row] = priced(engine, {"input_tokens": None, "output_tokens": 5})
+    assert [row[c] for c in ("cost_usd", "priced_by", "low_usd", "high_usd")] == [None] * 4
+
+
+def test_an_unknown_model_lies_between_the_provider_s_cheapest_and_dearest(engine: Engine) -> None:
+    [unknown, cheap, dear] = priced(
+        engine,
+        {"model": "gpt-99", "input_tokens": 1000, "output_tokens": 100},
+        {"model": "gpt-6-luna", "input_tokens": 1000, "output_tokens": 100},
+        {"model": "gpt-6-astra", "input_tokens": 1000, "output_tokens": 100},
+    )
+    assert unknown["cost_usd"] is None
+    assert 0 < unknown["low_usd"] <= cheap["cost_usd"] < dear["cost_usd"] <= unknown["high_usd"]
+
+
+def test_an_unknown_provider_has_the_span_of_the_whole_book(engine: Engine) -> None:
+    usage = {"model": "house-model", "input_tokens": 1000, "output_tokens": 100}
+    [ours, theirs] = priced(engine, usage, {**usage, "provider": "house"})
+    assert theirs["low_usd"] <= ours["low_usd"] < ours["high_usd"] <= theirs["high_usd"]
+
+
+def test_the_log_s_own_figure_stands_where_no_price_does(engine: Engine) -> None:
+    reported = {"reported_cost_usd": Decimal("0.25"), "input_tokens": 10, "output_tokens": 1}
+    [unknown, known, free] = priced(
+        engine,
+        {"model": "gpt-99", **reported},
+        {**reported},
+        {"model": "gpt-99", **reported, "reported_cost_usd": Decimal(0)},
+    )
+    assert (unknown["cost_usd"], unknown["priced_by"], unknown["price_id"]) == (Decimal("0.25"), "reported", "reported")
+    assert sum(unknown[part] for part in PARTS) == Decimal("0.25")
+    assert known["priced_by"] == "exact"
+    assert free["cost_usd"] is None
+
+
+# --- the user's own prices -------------------------------------------------------------------------
+
+USER = """
+[alias]
+"prod-chat" = "azure.ai.openai/gpt-5-mini"
+"house" = "acme-large"
+
+[[model."acme-large".price]]
+input_usd_per_token = "0.000002"
+output_usd_per_token = "0.000004"
+source = "contract 4711"
+
+[[model."acme-large".price]]
+valid_from = 2026-06-01
+input_usd_per_token = "0.000001"
+output_usd_per_token = "0.000002"
+
+[[model."gpt-5".price]]
+provider = "openai"
+input_usd_per_token = "0.000001"
+
+[[discount]]
+provider = "anthropic"
+valid_from = 2026-11-01
+valid_to = 2026-12-01
+percent = "12.5"
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> pricing.Book:
+    (tmp_path / "prices.toml").write_text(USER, "utf-8")
+    return pricing.load(tmp_path / "prices.toml")
+
+
+def test_a_private_model_is_priced_by_its_date(own: pricing.Book) -> None:
+    may, june = datetime(2026, 5, 31, 23, 59, 59), datetime(2026, 6, 1)  # noqa: DTZ001
+    assert cost(None, "acme-large", may, own, input_tokens=1000, output_tokens=10) == mtok("2", 1000) + mtok("4", 10)
+    found = one("acme", "acme-large", june, own, input_tokens=1000, output_tokens=10)
+    assert found["cost_usd"] == found["list_usd"] == mtok("1", 1000) + mtok("2", 10)
+    assert found["priced_by"] == "user"
+
+
+def test_an_alias_names_what_a_deployment_runs(own: pricing.Book) -> None:
+    found = one("azure.ai.openai", "prod-chat", NOVEMBER, own, input_tokens=1000, output_tokens=0)
+    assert (found["cost_usd"], found["priced_by"]) == (mtok("0.25", 1000), "user")
+    assert cost(None, "house", NOVEMBER, own, input_tokens=1000, output_tokens=0) == mtok("1", 1000)
+
+
+def test_a_negotiated_rate_leaves_the_list_price_standing(own: pricing.Book) -> None:
+    found = one("openai", "gpt-5", NOVEMBER, own, input_tokens=1000, output_tokens=100)
+    assert found["cost_usd"] == mtok("1", 1000) + mtok("10", 100)
+    assert found["list_usd"] == mtok("1.25", 1000) + mtok("10", 100)
+    assert found["priced_by"] == "user"
+
+
+def test_a_discount_holds_from_its_first_day_and_not_on_its_last(own: pricing.Book) -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 0}
+    october, december = datetime(2026, 10, 31, 23, 59, 59), datetime(2026, 12, 1)  # noqa: DTZ001
+    inside = one("anthropic", "claude-opus-5", NOVEMBER, own, **usage)
+    assert inside["cost_usd"] == mtok("5", 1000) * Decimal("0.875")
+    assert inside["list_usd"] == mtok("5", 1000)
+    outside = [one("anthropic", "claude-opus-5", at, own, **usage) for at in (october, december)]
+    assert [row["cost_usd"] for row in outside] == [mtok("5", 1000)] * 2
+    assert {row["priced_by"] for row in outside} == {"exact"}
+
+
+def test_user_prices_change_the_book_s_fingerprint(own: pricing.Book) -> None:
+    assert own.sha256 != pricing.load().sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[[model."m".price]]\ninput_usd = "1"', "no key 'input_usd'"),
+        ('[[model."m".price]]\ninput_usd_per_token = "cheap"', "expected a number"),
+        ('[[model."m".price]]\nsource = "x"', "has no rate"),
+        ("[[discount]]\npercent = 112", "at most 100"),
+        ('[[discount]]\npercent = 5\nvalid_from = "2026-01-01"', "without quotes"),
+        ("[prices]", "no key 'prices'"),
+        ("[alias", "prices.toml"),
+    ],
+)
+def test_a_mistake_in_the_user_s_prices_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "prices.toml").write_text(text, "utf-8")
+    with pytest.raises(AuditError, match=complaint):
+        pricing.load(tmp_path / "prices.toml")
+
+
+def test_an_alias_of_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text('[alias]\n"a" = "openai/gpt-99"', "utf-8")
+    with pytest.raises(AuditError, match="gpt-99"):
+        one("openai", "a", NOVEMBER, pricing.load(tmp_path / "prices.toml"), input_tokens=1)
+
+
+# --- laws ------------------------------------------------------------------------------------------
+
+MODELS = [
+    ("openai", "gpt-5-mini"),
+    ("openai", "gpt-5.6-luna"),
+    ("anthropic", "claude-haiku-5-5"),
+    ("gcp.gemini", "gemini-2.5-pro"),
+    ("deepseek", "deepseek-v4-pro"),
+    ("openai", "gpt-99"),
+    (None, "gpt-5"),
+]
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> dict:
+    provider, model = draw(st.sampled_from(MODELS))
+    whole = draw(st.integers(0, 400_000))
+    read = draw(st.integers(0, whole))
+    written = draw(st.integers(0, whole - read))
+    output = draw(st.integers(0, 20_000))
+    return {
+        "provider": provider,
+        "model": model,
+        "started_at": draw(st.datetimes(datetime(2025, 1, 1), datetime(2027, 3, 1))),  # noqa: DTZ001
+        "service_tier": draw(st.sampled_from([None, "batch", "flex"])),
+        "billable": draw(st.booleans()),
+        "input_tokens": draw(st.sampled_from([whole, None])),
+        "cache_read_tokens": read,
+        "cache_write_tokens": written,
+        "cache_write_long_tokens": draw(st.integers(0, written)),
+        "output_tokens": output,
+        "reasoning_tokens": draw(st.integers(0, output)),
+    }
+
+
+@pytest.fixture(scope="module")
+def duck() -> Iterator[Engine]:
+    engine = engines.start("duckdb")
+    yield engine
+    engine.close()
+
+
+def without_id(rows: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "request_id"} for row in rows]
+
+
+@settings(max_examples=20)
+@given(st.lists(usages(), min_size=1, max_size=6), st.data())
+def test_neither_splitting_nor_shuffling_a_batch_changes_a_price(
+    duck: Engine, rows: list[dict], data: st.DataObject
+) -> None:
+    together = without_id(priced(duck, *rows))
+    apart = [priced(duck, row)[0] for row in rows]
+    order = data.draw(st.permutations(range(len(rows))))
+    shuffled = without_id(priced(duck, *[rows[at] for at in order]))
+    assert together == without_id(apart)
+    assert [together[at] for at in order] == shuffled
+
+
+@settings(max_examples=20)
+@given(st.lists(usages(), min_size=1, max_size=6))
+def test_the_parts_sum_to_the_cost_and_nothing_is_both_priced_and_guessed(duck: Engine, rows: list[dict]) -> None:
+    for row in priced(duck, *rows):
+        known = row["cost_usd"] is not None
+        assert known == all(row[part] is not None for part in PARTS)
+        assert not known or sum(row[part] for part in PARTS) == row["cost_usd"]
+        assert not known or row["low_usd"] is row["high_usd"] is None
+        assert row["low_usd"] is None or row["low_usd"] <= row["high_usd"]
+
+
+def test_a_frame_comes_back_as_it_was_with_four_columns_more() -> None:
+    frame = pl.DataFrame(
+        {
+            "note": ["a", "b", "c"],
+            "provider": ["openai"] * 3,
+            "model": ["gpt-5-mini", "gpt-99", "gpt-5-mini"],
+            "started_at": [NOVEMBER] * 3,
+            "input_tokens": [1000, 1, 2000],
+        }
+    )
+    found = pricing.price(frame)
+    assert found.drop("cost_usd", "list_usd", "priced_by", "price_id").equals(frame)
+    assert found["cost_usd"].to_list() == [mtok("0.25", 1000), None, mtok("0.25", 2000)]
+    as_arrow = pricing.price(frame.to_arrow())
+    assert isinstance(as_arrow, pa.Table)
+    assert as_arrow["cost_usd"].to_pylist() == found["cost_usd"].to_list()
+
+
+# --- the book --------------------------------------------------------------------------------------
+
+
+def test_the_book_is_the_one_its_metadata_names() -> None:
+    meta = json.loads((books.DATA / "book.json").read_text("utf-8"))
+    digest = hashlib.sha256()
+    for name in ("rates", "names", "ranges"):
+        digest.update((books.DATA / f"{name}.parquet").read_bytes())
+    assert meta["sha256"] == digest.hexdigest() == pricing.load().sha256
+    assert pricing.load().as_of == date.fromisoformat(meta["as_of"])
+
+
+def test_the_book_has_one_rate_for_one_question() -> None:
+    rates = books._read("rates").to_pylist()
+    keys = [(r["provider"], r["model"], r["tier"], r["token_class"]) for r in rates]
+    spans: dict[tuple, list[tuple]] = {}
+    for key, r in zip(keys, rates, strict=True):
+        hours = (r["daily_from_second"] or 0, r["daily_to_second"] or 86_400)
+        when = (r["valid_from"] or date.min, r["valid_to"] or date.max)
+        spans.setdefault(key, []).append((*when, *hours, r["from_tokens"], r["to_tokens"] or 2**53))
+    for key, found in spans.items():
+        for at, one_span in enumerate(found):
+            for other in found[at + 1 :]:
+                apart = any(one_span[i + 1] <= other[i] or other[i + 1] <= one_span[i] for i in (0, 2, 4))
+                assert apart, f"{key}: {one_span} and {other}"
+
+
+def test_every_rate_says_where_it_is_from() -> None:
+    rates = books._read("rates")
+    assert set(rates["source"].to_pylist()) == {"genai-prices", "litellm"}
+    for name in ("usd_per_unit", "source_version", "checked", "basis", "disputed"):
+        assert rates[name].null_count == 0, name
+
+
+def test_the_book_is_small() -> None:
+    assert sum(f.stat().st_size for f in books.DATA.iterdir()) < 1_500_000
+
+
+def test_show_lists_a_model_with_its_dates_and_sources() -> None:
+    found = pricing.show("openai/gpt-5.6-luna", pricing.load())
+    luna = found.filter(pl.col("tier") == "standard", pl.col("token_class") == "input", pl.col("from_tokens") == 0)
+    assert luna["usd_per_unit"].to_list() == [Decimal("0.000001"), Decimal("0.0000002")]
+    assert luna["valid_to"].to_list() == [date(2026, 7, 30), None]
+    assert set(found["provider"]) == {"openai"}
+    assert len(set(pricing.show("gpt-5.6-luna", pricing.load())["provider"])) > 1
+
+
+def test_an_unknown_model_is_an_error_with_names_that_look_alike() -> None:
+    with pytest.raises(pricing.UnknownModel, match="gpt-5-mini") as caught:
+        pricing.show("gpt-5-minni", pricing.load())
+    assert "gpt-5-mini" in caught.value.known
+
+
+def snapshot(version: str, seen: date, **entry: object) -> from_litellm.Snapshot:
+    rates = {name: Decimal(str(usd)) if isinstance(usd, float) else usd for name, usd in entry.items()}
+    return from_litellm.Snapshot(version, seen, {"acme/large": {"litellm_provider": "acme", "mode": "chat", **rates}})
+
+
+def test_a_rate_first_seen_in_a_later_release_holds_from_that_day() -> None:
+    first = snapshot("1", date(2026, 1, 1), input_cost_per_token=2e-6, output_cost_per_token=4e-6)
+    same = snapshot("2", date(2026, 2, 1), input_cost_per_token=2e-6, output_cost_per_token=4e-6)
+    cut = snapshot("3", date(2026, 3, 1), input_cost_per_token=1e-6, output_cost_per_token=4e-6)
+    [model] = from_litellm.known([cut, first, same])
+    assert (model.provider, model.name) == ("acme", "large")
+    assert [(p.valid_from, p.valid_to) for p in model.periods] == [(None, date(2026, 3, 1)), (date(2026, 3, 1), None)]
+    assert [p.tiers["standard"][0].rates["input"] for p in model.periods] == [Decimal("0.000002"), Decimal("0.000001")]
+
+
+def test_a_model_at_zero_throughout_has_no_price() -> None:
+    assert from_litellm.known([snapshot("1", date(2026, 1, 1), input_cost_per_token=0, output_cost_per_token=0)]) == []
+
+
+def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("genai_prices")
+    prices = snapshot("1", date(2026, 1, 1), input_cost_per_token=2e-6, output_cost_per_token=4e-6)
+    digests = {
+        compiling.write(*compiling.compile_book(date(2026, 11, 10), [prices]), tmp_path / str(turn)) for turn in (1, 2)
+    }
+    assert digests == {compiling.sha256(tmp_path / "1")}
+
+
+# --- agreement with other calculators --------------------------------------------------------------
+
+TEXT = {
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "output_reasoning_tokens",
+    "processing",
+    "service_tier",
+}
+
+
+def conformance(kind: str) -> list[dict]:
+    if not CONFORMANCE.exists():
+        pytest.skip("the conformance cases are not here")
+    with gzip.open(CONFORMANCE, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return [r for r in rows if set(r["usage"]) <= TEXT and kind in {r.get("agreement"), r["source"].rpartition("-")[2]}]
+
+
+def as_call(row: dict) -> dict:
+    usage = row["usage"]
+    long = usage.get("cache_write_1h_tokens", 0)
+    at = row.get("at", "2026-11-20T00:00:00Z")
+    return {
+        "provider": OTEL.get(row["provider"], row["provider"]),
+        "model": row["model"],
+        "started_at": datetime.fromisoformat(at),
+        "service_tier": usage.get("processing") or usage.get("service_tier"),
+        "input_tokens": usage.get("input_tokens", 0),
+        "cache_read_tokens": usage.get("cache_read_tokens", 0),
+        "cache_write_tokens": usage.get("cache_write_tokens", usage.get("cache_write_5m_tokens", 0) + long),
+        "cache_write_long_tokens": long,
+        "output_tokens": usage.get("output_tokens", 0),
+        "reasoning_tokens": usage.get("reasoning_tokens", usage.get("output_reasoning_tokens", 0)),
+    }
+
+
+def misses(rows: list[dict]) -> list[str]:
+    found = pricing.price(pl.DataFrame([as_call(row) for row in rows], infer_schema_length=None))
+    return [
+        f"{row['provider']} {row['model']} {row['case']}: {row['expected_usd']}, ours {ours}"
+        for row, ours in zip(rows, found["cost_usd"], strict=True)
+        if ours is None or abs(ours - Decimal(row["expected_usd"])) > Decimal("1e-9") * Decimal(row["expected_usd"])
+    ]
+
+
+def test_where_two_calculators_agree_we_agree_with_both() -> None:
+    assert misses(conformance("both-agree")) == []
+
+
+def test_history_is_priced_as_genai_prices_prices_it() -> None:
+    rows = [row for row in conformance("history") if Decimal(row["expected_usd"])]
+    assert misses(rows) == []
+
+
+def test_rates_keep_eighteen_places() -> None:
+    assert (RATE.precision, RATE.scale) == (22, 18)
