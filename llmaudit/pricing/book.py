@@ -427,7 +427,7 @@ def show(model: str, book: Book) -> pl.DataFrame:
         raise UnknownModel(model, near, f"No model called {model!r} in the price book of {book.as_of}.{hint}")
     frame = pl.from_arrow(found)
     assert isinstance(frame, pl.DataFrame)
-    return frame
+    return frame.sort("provider", "model", "tier", "token_class", "from_tokens", "valid_from", "daily_from_second")
 
 
 class UnknownModel(AuditError):  # noqa: N818 - read as a sentence, like UnknownName
