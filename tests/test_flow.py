@@ -2,12 +2,14 @@
 
 import ast
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_socket import SocketBlockedError
 
 from llmaudit import levers, sources
 from llmaudit.report.sections import sections
@@ -33,7 +35,7 @@ FLOW = (
     ("report",),
     ("assemble", "doubts"),
     ("pipeline",),
-    ("notebook",),
+    ("notebook", "asking"),
     ("cli",),
     ("__init__",),
 )
@@ -137,6 +139,15 @@ def test_every_page_of_a_lever_is_of_a_lever() -> None:
 def test_every_section_file_is_a_section_of_the_report() -> None:
     files = {path.stem for path in (PACKAGE / "report" / "sections").glob("*.py")} - {"__init__"}
     assert {section.name for section in sections()} == files
+
+
+# --- nothing reaches the network --------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use")
+def test_a_test_that_opens_a_connection_fails() -> None:
+    with pytest.raises(SocketBlockedError):
+        socket.create_connection(("192.0.2.1", 443), timeout=1)
 
 
 # --- the command starts at once ---------------------------------------------------------------------

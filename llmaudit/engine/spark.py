@@ -7,6 +7,7 @@ translation raises NotPortable, because the danger is not the error but the quie
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -26,6 +27,7 @@ from llmaudit.errors import MissingExtra
 try:
     import_module("pandas")  # mapInArrow asks for it, and uses none of it
     import sqlglot
+    from pyspark.logger import PySparkLogger
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.pandas.types import from_arrow_schema
     from sqlglot import exp
@@ -163,6 +165,7 @@ def start_session(options: Mapping[str, str]) -> SparkSession:
     os.environ.setdefault("LOG4J_CONFIGURATION_FILE", str(Path(__file__).with_name("spark_log4j2.properties")))
     settings = QUIET | (AT_HOME if _is_local(master) else {})
     settings |= {key: value for key, value in options.items() if key.startswith("spark.")}
+    PySparkLogger.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # the exception says it all again
     builder: Any = SparkSession.builder
     session: SparkSession = builder.config(map=settings).appName("llmaudit").master(master).getOrCreate()
     return session
