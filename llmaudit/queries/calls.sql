@@ -122,10 +122,14 @@ with
             arg_min(response_model, place) filter (where response_model is not null) as response_model,
             arg_min(region, place) filter (where region is not null) as region,
             arg_min(service_tier, place) filter (where service_tier is not null) as service_tier,
-            arg_min(requested_service_tier, place) filter (where requested_service_tier is not null) as requested_service_tier,
+            arg_min(requested_service_tier, place) filter (
+                where requested_service_tier is not null
+            ) as requested_service_tier,
             arg_min(stream, place) filter (where stream is not null) as stream,
             arg_min(temperature, place) filter (where temperature is not null) as temperature,
-            arg_min(max_output_tokens, place) filter (where max_output_tokens is not null) as max_output_tokens,
+            arg_min(max_output_tokens, place) filter (
+                where max_output_tokens is not null
+            ) as max_output_tokens,
             arg_min(tools_offered, place) filter (where tools_offered is not null) as tools_offered,
             arg_min(tools_called, place) filter (where tools_called is not null) as tools_called,
             arg_min(response_format, place) filter (where response_format is not null) as response_format,
@@ -159,8 +163,12 @@ with
             arg_min(http_status, place) filter (where http_status is not null) as http_status,
             arg_min(error_type, place) filter (where error_type is not null) as error_type,
             arg_min(finish_reason, place) filter (where finish_reason is not null) as finish_reason,
-            arg_min(gateway_cache_hit, place) filter (where gateway_cache_hit is not null) as gateway_cache_hit,
-            arg_min(reported_cost_usd, place) filter (where reported_cost_usd is not null) as reported_cost_usd,
+            arg_min(gateway_cache_hit, place) filter (
+                where gateway_cache_hit is not null
+            ) as gateway_cache_hit,
+            arg_min(reported_cost_usd, place) filter (
+                where reported_cost_usd is not null
+            ) as reported_cost_usd,
             arg_min(prompt_hash, place) filter (where prompt_hash is not null) as prompt_hash,
             arg_min(system_hash, place) filter (where prompt_hash is not null) as system_hash,
             arg_min(tools_hash, place) filter (where prompt_hash is not null) as tools_hash,
@@ -180,7 +188,9 @@ with
     ),
     shared_ids as (select request_id from merged group by request_id having count(*) > 1)
 select
-    case when s.request_id is null then m.request_id else m.request_id || '#' || left(m.call_key, 8) end as request_id,
+    case
+        when s.request_id is null then m.request_id else m.request_id || '#' || left(m.call_key, 8)
+    end as request_id,
     m.call_key,
     m.source,
     m.source_file,

@@ -10,10 +10,17 @@ with
         where endpoint is null
     ),
     keys as (
-        select request_id, 1 as place, 'system' as key_kind, system_hash as key_hash, tools_hash, response_format
+        select
+            request_id, 1 as place, 'system' as key_kind, system_hash as key_hash, tools_hash, response_format
         from unlabelled
         union all
-        select request_id, 2 as place, 'template' as key_kind, template_hash as key_hash, tools_hash, response_format
+        select
+            request_id,
+            2 as place,
+            'template' as key_kind,
+            template_hash as key_hash,
+            tools_hash,
+            response_format
         from unlabelled
         union all
         select request_id, 3 as place, 'head' as key_kind, head_hash as key_hash, tools_hash, response_format
@@ -22,7 +29,8 @@ with
         select request_id, 4 as place, 'tail' as key_kind, tail_hash as key_hash, tools_hash, response_format
         from unlabelled
         union all
-        select request_id, 5 as place, 'tools' as key_kind, tools_hash as key_hash, tools_hash, response_format
+        select
+            request_id, 5 as place, 'tools' as key_kind, tools_hash as key_hash, tools_hash, response_format
         from unlabelled
     ),
     matched as (

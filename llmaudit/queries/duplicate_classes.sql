@@ -3,7 +3,4 @@
 -- grain:    one row per class
 -- params:
 -- columns:  class, requests, cost_usd
-select class, count(*) as requests, sum(cost_usd) as cost_usd
-from duplicates
-group by 1
-order by 1
+select class, count(*) as requests, sum(cost_usd) as cost_usd from duplicates group by 1 order by 1

@@ -2,7 +2,8 @@
 -- reads:    requests
 -- grain:    one row per endpoint
 -- params:
--- columns:  endpoint, requests, cost_usd, input_tokens, cache_read_tokens, output_tokens, reasoning_tokens, errors,
+-- columns:  endpoint, requests, cost_usd, input_tokens, cache_read_tokens, output_tokens, reasoning_tokens,
+-- errors,
 -- duration_ms_p50, duration_ms_p95, models
 with
     ranked as (
@@ -27,7 +28,9 @@ with
             endpoint,
             count(*) as requests,
             case
-                when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+                when
+                    count(*) filter (where billable) > 0
+                    and count(*) filter (where billable and cost_usd is not null) = 0
                 then null
                 else sum(cost_usd)
             end as cost_usd,

@@ -5,7 +5,12 @@
 -- columns:  endpoint, model, failed, billed, unbilled, error_types, delay_ms
 with
     typed as (
-        select endpoint, model, coalesce(error_type, cast(http_status as varchar), status) as error_type, billable, duration_ms
+        select
+            endpoint,
+            model,
+            coalesce(error_type, cast(http_status as varchar), status) as error_type,
+            billable,
+            duration_ms
         from requests
         where status <> 'ok' and coalesce(billing_mode, 'metered') = 'metered'
     ),

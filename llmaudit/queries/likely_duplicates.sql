@@ -9,11 +9,13 @@ with
             request_id,
             cost_usd,
             row_number() over (
-                partition by started_at, model, input_tokens, output_tokens, coalesce(cast(prompt_hash as varchar), '')
+                partition by
+                    started_at, model, input_tokens, output_tokens, coalesce(cast(prompt_hash as varchar), '')
                 order by source, source_file, request_id
             ) as place,
             min(source_file) over (
-                partition by started_at, model, input_tokens, output_tokens, coalesce(cast(prompt_hash as varchar), '')
+                partition by
+                    started_at, model, input_tokens, output_tokens, coalesce(cast(prompt_hash as varchar), '')
             ) as first_file,
             source_file
         from requests

@@ -3,6 +3,4 @@
 -- grain:    none: the result is empty
 -- params:
 -- columns:  rows
-select *
-from rows
-where false
+select * from rows where false

@@ -3,5 +3,4 @@
 -- grain:    one row
 -- params:
 -- columns:  rows
-select count(*) as rows
-from counted
+select count(*) as rows from counted

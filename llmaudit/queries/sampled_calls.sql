@@ -2,8 +2,10 @@
 -- reads:    calls, request_rows
 -- grain:    one row per request_id
 -- params:   per_stratum
--- columns:  request_id, endpoint, model, started_at, status, temperature, response_format, tools_offered, template_hash,
--- head_hash, tail_hash, tools_hash, system_hash, message_hashes, output_hash, output_tokens, reasoning_tokens, call_key
+-- columns:  request_id, endpoint, model, started_at, status, temperature, response_format, tools_offered,
+-- template_hash,
+-- head_hash, tail_hash, tools_hash, system_hash, message_hashes, output_hash, output_tokens,
+-- reasoning_tokens, call_key
 with
     strata as (select call_key, min(stratum) as stratum from request_rows group by call_key),
     placed as (

@@ -11,7 +11,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -26,7 +28,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -41,7 +45,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -56,7 +62,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -71,7 +79,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -86,7 +96,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -101,7 +113,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -116,7 +130,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -131,7 +147,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -146,7 +164,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -161,7 +181,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -176,7 +198,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd
@@ -191,7 +215,9 @@ select
     sum(output_tokens) as output_tokens,
     count(*) filter (where cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where billable) > 0 and count(*) filter (where billable and cost_usd is not null) = 0
+        when
+            count(*) filter (where billable) > 0
+            and count(*) filter (where billable and cost_usd is not null) = 0
         then null
         else sum(cost_usd)
     end as cost_usd

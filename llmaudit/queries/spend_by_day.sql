@@ -10,7 +10,9 @@ select
     sum(r.output_tokens) as output_tokens,
     count(*) filter (where r.cost_usd is not null) as priced_requests,
     case
-        when count(*) filter (where r.billable) > 0 and count(*) filter (where r.billable and r.cost_usd is not null) = 0
+        when
+            count(*) filter (where r.billable) > 0
+            and count(*) filter (where r.billable and r.cost_usd is not null) = 0
         then null
         else sum(r.cost_usd)
     end as cost_usd

@@ -2,8 +2,10 @@
 -- reads:    requests, unmetered
 -- grain:    one row
 -- params:
--- columns:  requests, errors, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
--- cost_usd, list_usd, reported_cost_usd, estimated_usage_usd, unmetered_list_usd, unpriced_requests, unpriced_low_usd,
+-- columns:  requests, errors, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
+-- reasoning_tokens,
+-- cost_usd, list_usd, reported_cost_usd, estimated_usage_usd, unmetered_list_usd, unpriced_requests,
+-- unpriced_low_usd,
 -- unpriced_high_usd, exact_usd, alias_usd, rule_usd, user_usd, reported_usd, first_at, last_at
 select
     count(*) as requests,
