@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.levers.base import Lever
 
+CHARTS = ("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve", "agreement_intervals")
 DIMENSIONS = (*assemble.DIMENSIONS, *assemble.FURTHER_DIMENSIONS, "day", "user_id", "session_id", "request_model", "status")
 
 
@@ -134,8 +136,17 @@ class Audit:
             f"headline saving ${plan['headline_saving_usd']:,.2f}, {len(self.data['findings'])} findings)"
         )
 
+    def chart(self, name: str = "spend_by_day") -> Any:
+        """One of the report's charts as an Altair object, or None where there is nothing to draw."""
+        from llmaudit.report import charts
+
+        if name not in CHARTS:
+            raise UnknownName("chart", name, CHARTS)
+        return getattr(charts, name)(self.data)
+
     def _repr_html_(self) -> str:
-        return reports.to_notebook(self.data)
+        page = html.escape(reports.to_html(self.data), quote=True)
+        return f'<iframe sandbox srcdoc="{page}" style="width: 100%; height: 42rem; border: 0" title="LLM spend audit"></iframe>'
 
 
 def _typed(given: dict[str, Any]) -> dict[str, Any]:
