@@ -3,24 +3,45 @@
 -- count includes are resolved here. OpenAI Chat Completions and Responses, Anthropic Messages.
 create or replace macro as_count(x) as try_cast(try_cast(x as double) as bigint);
 
+-- Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size. A
+-- number that
+-- would be before 1973 or after the year 5138 is no time.
 create or replace macro as_utc(x) as
     case
-        when x is null then null
+        when x is null
+        then null
         when regexp_full_match(x, '\d+(\.\d+)?([eE]\+?\d+)?')
         then
-            make_timestamp(
-                cast(
-                    round(
-                        cast(x as double) * case
-                            when cast(x as double) < 1e11 then 1e6
-                            when cast(x as double) < 1e14 then 1e3
-                            when cast(x as double) < 1e17 then 1
-                            else 1e-3
-                        end
-                    ) as bigint
-                )
-            )
+            case
+                when try_cast(x as double) >= 1e8 and try_cast(x as double) < 1e20
+                then
+                    make_timestamp(
+                        cast(
+                            round(
+                                try_cast(x as double) * case
+                                    when try_cast(x as double) < 1e11
+                                    then 1e6
+                                    when try_cast(x as double) < 1e14
+                                    then 1e3
+                                    when try_cast(x as double) < 1e17
+                                    then 1
+                                    else 1e-3
+                                end
+                            ) as bigint
+                        )
+                    )
+            end
         else try_cast(replace(x, ',', '.') as timestamptz) at time zone 'UTC'
+    end;
+
+-- JSON that was logged as a string of JSON, once or twice over.
+create or replace macro unwrapped(x) as
+    case
+        when json_type(x) <> 'VARCHAR'
+        then x
+        when json_type(try_cast(x ->> '$' as json)) = 'VARCHAR'
+        then try_cast(try_cast(x ->> '$' as json) ->> '$' as json)
+        else try_cast(x ->> '$' as json)
     end;
 
 create or replace macro without_cache_marks(x) as
@@ -52,7 +73,63 @@ create or replace macro plain_text(x) as
         else x
     end;
 
--- A streamed answer, kept as its events, becomes the body it adds up to. Counts are cumulative: the last one holds.
+-- A streamed answer, kept as its events, becomes the body it adds up to. Counts are cumulative: the last
+-- one holds.
+create or replace macro fold_chat(es) as
+    json_object(
+        'object', 'chat.completion',
+        'id', list_filter(list_transform(es, lambda e : e.id), lambda s : s is not null)[1],
+        'model', list_filter(list_transform(es, lambda e : e.model), lambda s : s is not null)[1],
+        'service_tier', list_filter(list_transform(es, lambda e : e.service_tier), lambda s : s is not null)[-1],
+        'usage', list_filter(es, lambda e : json_type(e.usage) = 'OBJECT')[-1].usage,
+        'error', list_filter(es, lambda e : json_type(e.error) = 'OBJECT')[-1].error,
+        'choices', json_array(
+            json_object(
+                'finish_reason', list_filter(list_transform(es, lambda e : e.choices[1].finish_reason), lambda s : s is not null)[-1],
+                'message', json_object(
+                    'content', array_to_string(list_transform(es, lambda e : coalesce(e.choices[1].delta.content, '')), ''),
+                    'tool_calls', list_transform(
+                        list_sort(list_distinct(flatten(list_transform(es, lambda e : list_transform(coalesce(e.choices[1].delta.tool_calls, []), lambda t : coalesce(t."index", '0')))))),
+                        lambda i : {
+                            'function': {
+                                'name': array_to_string(flatten(list_transform(es, lambda e : list_transform(list_filter(coalesce(e.choices[1].delta.tool_calls, []), lambda t : coalesce(t."index", '0') = i), lambda t : coalesce(t.function.name, '')))), ''),
+                                'arguments': array_to_string(flatten(list_transform(es, lambda e : list_transform(list_filter(coalesce(e.choices[1].delta.tool_calls, []), lambda t : coalesce(t."index", '0') = i), lambda t : coalesce(t.function.arguments, '')))), '')
+                            }
+                        }
+                    )
+                )
+            )
+        )
+    );
+
+create or replace macro fold_messages(es) as
+    json_merge_patch(
+        list_filter(es, lambda e : e.type = 'message_start')[1].message,
+        json_object(
+            'type', 'message',
+            'stop_reason', list_filter(list_transform(es, lambda e : e.delta.stop_reason), lambda s : s is not null)[-1],
+            'error', list_filter(es, lambda e : json_type(e.error) = 'OBJECT')[-1].error,
+            'content', list_transform(
+                list_filter(es, lambda e : e.type = 'content_block_start'),
+                lambda s : {
+                    'type': s.content_block.type,
+                    'name': s.content_block.name,
+                    'text': array_to_string(list_transform(list_filter(es, lambda e : e."index" = s."index"), lambda e : coalesce(e.delta.text, '')), ''),
+                    'input': array_to_string(list_transform(list_filter(es, lambda e : e."index" = s."index"), lambda e : coalesce(e.delta.partial_json, '')), '')
+                }
+            ),
+            'usage', cast(
+                regexp_replace(
+                    regexp_replace(
+                        coalesce(cast(list_filter(es, lambda e : e.type = 'message_delta' and json_type(e.usage) = 'OBJECT')[-1].usage as varchar), '{}'),
+                        ',?\s*"\w+"\s*:\s*null', '', 'g'
+                    ),
+                    '\{\s*,', '{', 'g'
+                ) as json
+            )
+        )
+    );
+
 create or replace macro fold_events(events) as
     list_transform(
         [
@@ -60,77 +137,49 @@ create or replace macro fold_events(events) as
                 events,
                 lambda e : from_json(
                     e,
-                    '{"type": "VARCHAR", "id": "VARCHAR", "model": "VARCHAR", "service_tier": "VARCHAR", "usage": "JSON",
-                      "message": "JSON", "response": "JSON",
+                    '{"type": "VARCHAR", "id": "VARCHAR", "index": "VARCHAR", "model": "VARCHAR", "service_tier": "VARCHAR",
+                      "usage": "JSON", "message": "JSON", "response": "JSON", "error": "JSON",
                       "delta": {"text": "VARCHAR", "stop_reason": "VARCHAR", "partial_json": "VARCHAR"},
                       "content_block": {"type": "VARCHAR", "name": "VARCHAR"},
-                      "choices": [{"finish_reason": "VARCHAR", "delta": {"content": "VARCHAR", "tool_calls": [{"function": {"name": "VARCHAR", "arguments": "VARCHAR"}}]}}]}'
+                      "choices": [{"finish_reason": "VARCHAR", "delta": {"content": "VARCHAR",
+                        "tool_calls": [{"index": "VARCHAR", "function": {"name": "VARCHAR", "arguments": "VARCHAR"}}]}}]}'
                 )
             )
         ],
         lambda es : case
-            when len(list_filter(es, lambda e : e.response is not null and e.type in ('response.completed', 'response.incomplete', 'response.failed'))) > 0
-            then list_filter(es, lambda e : e.response is not null and e.type in ('response.completed', 'response.incomplete', 'response.failed'))[-1].response
-            when len(list_filter(es, lambda e : e.type = 'message_start')) > 0
+            when len(list_filter(es, lambda e : json_type(e.response) = 'OBJECT')) > 0
             then
-                json_merge_patch(
-                    list_filter(es, lambda e : e.type = 'message_start')[1].message,
-                    json_object(
-                        'type', 'message',
-                        'stop_reason', list_filter(list_transform(es, lambda e : e.delta.stop_reason), lambda s : s is not null)[-1],
-                        'content', json_array(
-                            json_object('type', 'text', 'text', array_to_string(list_transform(es, lambda e : coalesce(e.delta.text, '')), '')),
-                            json_object(
-                                'type', case when len(list_filter(es, lambda e : e.content_block.type = 'tool_use')) > 0 then 'tool_use' end,
-                                'name', list_filter(es, lambda e : e.content_block.type = 'tool_use')[1].content_block.name,
-                                'input', array_to_string(list_transform(es, lambda e : coalesce(e.delta.partial_json, '')), '')
-                            )
-                        ),
-                        'usage', coalesce(list_filter(es, lambda e : e.type = 'message_delta' and e.usage is not null)[-1].usage, '{}'::json)
-                    )
+                coalesce(
+                    list_filter(es, lambda e : json_type(e.response) = 'OBJECT' and e.type in ('response.completed', 'response.incomplete', 'response.failed'))[-1].response,
+                    list_filter(es, lambda e : json_type(e.response) = 'OBJECT')[-1].response
                 )
-            else
-                json_object(
-                    'object', 'chat.completion',
-                    'id', list_filter(list_transform(es, lambda e : e.id), lambda s : s is not null)[1],
-                    'model', list_filter(list_transform(es, lambda e : e.model), lambda s : s is not null)[1],
-                    'service_tier', list_filter(list_transform(es, lambda e : e.service_tier), lambda s : s is not null)[-1],
-                    'usage', list_filter(es, lambda e : json_type(e.usage) = 'OBJECT')[-1].usage,
-                    'choices', json_array(
-                        json_object(
-                            'finish_reason', list_filter(list_transform(es, lambda e : e.choices[1].finish_reason), lambda s : s is not null)[-1],
-                            'message', json_object(
-                                'content', array_to_string(list_transform(es, lambda e : coalesce(e.choices[1].delta.content, '')), ''),
-                                'tool_calls', case
-                                    when len(list_filter(es, lambda e : len(e.choices[1].delta.tool_calls) > 0)) > 0
-                                    then json_array(
-                                        json_object(
-                                            'function', json_object(
-                                                'name', list_filter(list_transform(es, lambda e : e.choices[1].delta.tool_calls[1].function.name), lambda s : s is not null)[1],
-                                                'arguments', array_to_string(list_transform(es, lambda e : coalesce(e.choices[1].delta.tool_calls[1].function.arguments, '')), '')
-                                            )
-                                        )
-                                    )
-                                end
-                            )
-                        )
-                    )
-                )
+            when json_type(list_filter(es, lambda e : e.type = 'message_start')[1].message) = 'OBJECT'
+            then fold_messages(es)
+            else fold_chat(es)
         end
     )[1];
 
+-- An answer that was logged as bare text is an answer all the same.
 create or replace macro open_body(response) as
     case json_type(response)
         when 'OBJECT'
         then response
         when 'ARRAY'
-        then fold_events(json_extract(response, '$[*]'))
+        then
+            fold_events(
+                list_transform(
+                    json_extract(response, '$[*]'),
+                    lambda e : case
+                        when json_type(e) = 'VARCHAR' then try_cast(regexp_extract(e ->> '$', '\{[^\r\n]*\}') as json) else e
+                    end
+                )
+            )
         when 'VARCHAR'
         then
             case
-                when starts_with(ltrim(response ->> '$'), '{')
+                when json_type(try_cast(response ->> '$' as json)) = 'OBJECT'
                 then try_cast(response ->> '$' as json)
-                when contains(response ->> '$', 'data:')
+                when was_streamed(response)
                 then
                     fold_events(
                         list_transform(
@@ -138,11 +187,30 @@ create or replace macro open_body(response) as
                             lambda e : try_cast(e as json)
                         )
                     )
+                when response ->> '$' <> ''
+                then json_object('choices', json_array(json_object('message', json_object('content', response ->> '$'))))
             end
     end;
 
 create or replace macro was_streamed(response) as
-    json_type(response) = 'ARRAY' or (json_type(response) = 'VARCHAR' and not starts_with(ltrim(response ->> '$'), '{'));
+    json_type(response) = 'ARRAY'
+    or (json_type(response) = 'VARCHAR' and regexp_matches(response ->> '$', '(^|\n)\s*data:\s*\{'));
+
+create or replace macro usage_shape() as
+    '{"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
+      "total_tokens": "VARCHAR", "prompt_cache_hit_tokens": "VARCHAR",
+      "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR",
+      "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
+      "prompt_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "cache_creation_tokens": "VARCHAR",
+        "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR", "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"},
+        "cache_creation_token_details": {"ephemeral_1h_input_tokens": "VARCHAR"}},
+      "input_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR",
+        "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"}},
+      "completion_tokens_details": {"reasoning_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
+      "output_tokens_details": {"reasoning_tokens": "VARCHAR", "thinking_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
+      "server_tool_use": {"web_search_requests": "VARCHAR"},
+      "iterations": [{"type": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR", "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR"}],
+      "service_tier": "VARCHAR", "speed": "VARCHAR", "inference_geo": "VARCHAR"}';
 
 -- What a usage object counts. Anthropic counts cache reads and writes beside input; everyone else inside.
 create or replace macro read_usage(u, is_anthropic) as
@@ -152,14 +220,14 @@ create or replace macro read_usage(u, is_anthropic) as
                 'input': as_count(coalesce(u.prompt_tokens, u.input_tokens)),
                 'read': as_count(coalesce(u.prompt_tokens_details.cached_tokens, u.input_tokens_details.cached_tokens, u.cache_read_input_tokens, u.prompt_cache_hit_tokens)),
                 'write': greatest(
-                    as_count(coalesce(u.prompt_tokens_details.cache_write_tokens, u.input_tokens_details.cache_write_tokens, u.cache_creation_input_tokens)),
+                    as_count(coalesce(u.prompt_tokens_details.cache_write_tokens, u.input_tokens_details.cache_write_tokens, u.cache_creation_input_tokens, u.prompt_tokens_details.cache_creation_tokens)),
                     as_count(u.cache_creation.ephemeral_5m_input_tokens) + as_count(u.cache_creation.ephemeral_1h_input_tokens)
                 ),
-                'write_long': as_count(coalesce(u.cache_creation.ephemeral_1h_input_tokens, u.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens, u.prompt_tokens_details.cache_write_tokens_details.ttl_12h_tokens)),
+                'write_long': as_count(coalesce(u.cache_creation.ephemeral_1h_input_tokens, u.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens, u.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens, u.prompt_tokens_details.cache_write_tokens_details.ttl_12h_tokens)),
                 'output': as_count(coalesce(u.completion_tokens, u.output_tokens)),
                 'reasoning': as_count(coalesce(u.completion_tokens_details.reasoning_tokens, u.output_tokens_details.reasoning_tokens, u.output_tokens_details.thinking_tokens)),
                 'total': as_count(u.total_tokens),
-                'compaction': list_filter(u.iterations, lambda i : i.type = 'compaction')
+                'compaction': case when len(u.iterations) > 0 then list_filter(u.iterations, lambda i : i.type = 'compaction') end
             }
         ],
         lambda n : {
@@ -244,19 +312,7 @@ create or replace macro open_response(response) as
         open_body(response),
         '{"id": "VARCHAR", "model": "VARCHAR", "object": "VARCHAR", "type": "VARCHAR", "status": "VARCHAR", "stop_reason": "VARCHAR",
           "service_tier": "VARCHAR", "error": "JSON", "incomplete_details": {"reason": "VARCHAR"},
-          "usage": {"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
-            "total_tokens": "VARCHAR", "prompt_cache_hit_tokens": "VARCHAR",
-            "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR",
-            "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
-            "prompt_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR",
-              "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"}},
-            "input_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR",
-              "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"}},
-            "completion_tokens_details": {"reasoning_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
-            "output_tokens_details": {"reasoning_tokens": "VARCHAR", "thinking_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
-            "server_tool_use": {"web_search_requests": "VARCHAR"},
-            "iterations": [{"type": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR", "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR"}],
-            "service_tier": "VARCHAR", "speed": "VARCHAR", "inference_geo": "VARCHAR"},
+          "usage": ' || usage_shape() || ',
           "choices": [{"finish_reason": "VARCHAR", "text": "VARCHAR",
             "message": {"content": "VARCHAR", "refusal": "VARCHAR", "tool_calls": [{"function": "JSON"}]}}],
           "output": [{"type": "VARCHAR", "content": [{"text": "VARCHAR", "refusal": "VARCHAR"}], "name": "VARCHAR", "arguments": "VARCHAR"}],
@@ -311,10 +367,7 @@ create or replace macro input_items(x) as
 
 create or replace macro open_request(request) as
     from_json(
-        case
-            when json_type(request) = 'VARCHAR' then try_cast(request ->> '$' as json)
-            else request
-        end,
+        unwrapped(request),
         '{"model": "VARCHAR", "system": "VARCHAR", "instructions": "VARCHAR", "input": "JSON", "prompt": "JSON", "tools": "JSON",
           "messages": [{"role": "VARCHAR", "content": "VARCHAR", "name": "VARCHAR", "tool_calls": "VARCHAR"}],
           "temperature": "VARCHAR", "max_tokens": "VARCHAR", "max_completion_tokens": "VARCHAR", "max_output_tokens": "VARCHAR",
@@ -351,7 +404,7 @@ create or replace macro read_request(q, request) as
         'user': q.user,
         'params_text': cast(
             json_merge_patch(
-                request,
+                unwrapped(request),
                 '{"messages": null, "input": null, "prompt": null, "system": null, "instructions": null, "tools": null, "stream": null,
                   "stream_options": null, "user": null, "metadata": null, "store": null, "service_tier": null, "prompt_cache_key": null,
                   "safety_identifier": null, "extra_headers": null, "timeout": null}'
@@ -364,3 +417,43 @@ create or replace macro first_user_of(messages) as
         list_filter(messages, lambda m : starts_with(m, concat('user', chr(31)))),
         lambda m : plain_text(substr(cast(m as varchar), 6))
     )[1];
+
+-- Results of a page of OpenAI's usage and costs API, each with its bucket. An empty bucket or page is one
+-- null result.
+create or replace macro page_results(data, start_time, end_time, results) as
+    flatten(
+        list_transform(
+            coalesce(
+                nullif(
+                    from_json(
+                        case
+                            when json_type(results) = 'ARRAY'
+                            then json_array(json_object('start_time', start_time, 'end_time', end_time, 'results', results))
+                            else data
+                        end,
+                        '[{"start_time": "VARCHAR", "end_time": "VARCHAR", "results": "JSON"}]'
+                    ),
+                    []
+                ),
+                [null]
+            ),
+            lambda b : list_transform(
+                case when json_array_length(b.results) > 0 then json_extract(b.results, '$[*]') else [null] end,
+                lambda r : {
+                    'period_start': as_utc(b.start_time),
+                    'period_end': as_utc(b.end_time),
+                    'result': r,
+                    'not_call': case
+                        when json_type(data) = 'ARRAY' and json_array_length(data) = 0 then 'empty page'
+                        when json_type(b.results) = 'ARRAY' and json_array_length(b.results) = 0 then 'empty bucket'
+                    end,
+                    'problem': case
+                        when b is null then 'nothing of it is a page of results'
+                        when json_type(b.results) is distinct from 'ARRAY' then 'a bucket without results'
+                        when json_type(r) <> 'OBJECT' then 'a result that is no object'
+                        when as_utc(b.start_time) is null then concat('no readable start_time: ', coalesce(b.start_time, 'missing'))
+                    end
+                }
+            )
+        )
+    );

@@ -8,12 +8,15 @@ Spec: docs/sources/plain_jsonl.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from llmaudit.sources.base import Peek, Source
 
 
 class PlainJsonl(Source):
     name = "plain_jsonl"
-    columns = {
+    columns: ClassVar[Mapping[str, str]] = {
         "timestamp": "VARCHAR",
         "request_id": "VARCHAR",
         "endpoint": "VARCHAR",

@@ -14,8 +14,10 @@ select
     record,
     unread,
     case
-        when started_at is null then concat('no readable time in timestamp: ', coalesce(timestamp, 'missing'))
-        when billed_model is null then 'no model in request, response or model'
+        when started_at is null
+        then concat('no readable time in timestamp: ', coalesce(timestamp, 'missing'))
+        when billed_model is null
+        then 'no model in request, response or model'
         when
             http_status is null
             and a.usage.input_tokens is null
@@ -58,10 +60,17 @@ select
     trace_id,
     cast(tags as varchar) as tags,
     unnest(a.usage),
-    case when a.usage.input_tokens is not null or a.usage.output_tokens is not null then 'reported' end as usage_source,
     case
-        when http_status = 499 or lower(status) in ('cancelled', 'canceled', 'aborted') then 'cancelled'
-        when failure is not null or a.failed or http_status >= 400 or lower(status) in ('error', 'failure', 'failed')
+        when a.usage.input_tokens is not null or a.usage.output_tokens is not null then 'reported'
+    end as usage_source,
+    case
+        when http_status = 499 or lower(status) in ('cancelled', 'canceled', 'aborted')
+        then 'cancelled'
+        when
+            failure is not null
+            or a.failed
+            or http_status >= 400
+            or lower(status) in ('error', 'failure', 'failed')
         then 'error'
         else 'ok'
     end as status,

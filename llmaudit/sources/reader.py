@@ -8,15 +8,20 @@ lone surrogates, sorts readable from unreadable, and keeps the place and the rea
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
+import zlib
 from array import array
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import dropwhile, islice
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pyarrow as pa
@@ -27,8 +32,8 @@ from llmaudit.sources.base import TABLES, Source, open_bytes
 BATCH_ROWS = 4_096
 HEAD_BYTES = 200
 FAST_RECORD_BYTES = 16 * 2**20
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+MOST_LINES_OF_A_RECORD = 20_000
+_BREAKS_OFF = (EOFError, OSError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -66,37 +71,42 @@ class ReadOptions:
 def read(source: Source, path: Path, reading: Reading, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Yield the rows of one file in file order, in the source's table of `base.TABLES`; fill in `reading`."""
     with _connection(options) as con:
-        if source.shape == "lines" and _reads_fast(con, source, path, options):
-            _open_lines(con, source, path, options)
+        if source.shape == "lines" and _reads_fast(con, source, path, options.longest_line):
             yield from _rows(con, source, options, reading, None)
             return
         with tempfile.TemporaryDirectory(prefix="llmaudit-") as scratch:
-            mended = Path(scratch) / "mended.jsonl"
-            lines = _mend(path, mended, reading, source.shape)
-            wide = ReadOptions(options.timezone, options.memory_limit, mended.stat().st_size if lines else 0)
-            _open_lines(con, source, mended, wide)
-            yield from _rows(con, source, options, reading, _Places(mended, lines))
+            mended = _mend(path, Path(scratch) / "mended.jsonl", reading, source.shape)
+            _open_lines(con, source, mended.path, mended.longest)
+            yield from _rows(con, source, options, reading, mended)
 
 
-def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, options: ReadOptions) -> bool:
-    """One cheap pass over the columns: does every record give something, and may every record be kept?"""
+def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> bool:
+    """Make one cheap pass over the columns: whether every record gives something, so that every record may be kept."""
+    plain = [name for name, kind in source.columns.items() if kind == "VARCHAR"]
     try:
-        _open_lines(con, source, path, options)
-        [(unread, records)] = con.sql("select count(*) filter (where unread), count(*) from raw").fetchall()
+        _open_lines(con, source, path, longest_line)
+        [(silent, records)] = con.sql(
+            f"select count(*) filter (where {_all_null(plain)}), count(*) from raw"
+        ).fetchall()
+        if silent:
+            [(silent,)] = con.sql("select count(*) filter (where unread) from raw").fetchall()
     except duckdb.Error:
         return False
-    return unread == 0 and records > 0
+    return bool(silent == 0 and records > 0)
 
 
-def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, options: ReadOptions) -> None:
+def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> None:
     columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in source.columns.items())
-    nothing = " and ".join(f'"{name}" is null' for name in source.columns)
-    longest = max(FAST_RECORD_BYTES, int(options.longest_line * 1.05) + 1_024)
+    longest = max(FAST_RECORD_BYTES, int(longest_line * 1.05) + 1_024)
     con.execute(
-        f"create or replace view raw as select row_number() over () as record, {nothing} as unread, * "
+        f"create or replace view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, * "
         f"from read_json({_literal(str(path))}, columns = {{{columns}}}, format = 'newline_delimited', "
         f"ignore_errors = true, maximum_object_size = {longest}, compression = {_literal(_compression(path))})"
     )
+
+
+def _all_null(columns: Iterable[str]) -> str:
+    return " and ".join(f'"{name}" is null' for name in columns)
 
 
 def _compression(path: Path) -> str:
@@ -104,29 +114,28 @@ def _compression(path: Path) -> str:
 
 
 def _rows(
-    con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading, places: _Places | None
+    con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading, mended: _Mended | None
 ) -> Iterator[pa.RecordBatch]:
+    refused: list[tuple[int, str]] = []
     for batch in con.sql(_select(con, source, options)).to_arrow_reader(BATCH_ROWS):
-        reading.rows_read += batch.num_rows + int(pc.sum(batch["merged"]).as_py() or 0)
-        reading.rows_merged += int(pc.sum(batch["merged"]).as_py() or 0)
-        kept = _sorted_out(batch, reading, places)
+        kept = _sorted_out(batch, reading, refused)
         reading.rows_kept += kept.num_rows
-        yield kept
+        yield kept.select(TABLES[source.table].names)
+    reading.refused += mended.refusals(refused) if mended else [Refused(at, reason, "") for at, reason in refused]
 
 
 def _select(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions) -> str:
     """The source's own SELECT, brought to the columns and types of its table."""
     sql = _sql(source)
-    has = set(con.sql(f"select * from ({sql}) limit 0").columns)
+    has = _columns(con, source)
     wanted = TABLES[source.table]
-    if unknown := has - set(wanted.names):
-        raise ValueError(f"{source.name}.sql gives columns that {source.table} does not have: {sorted(unknown)}")
     columns = ", ".join(
         f'{_as(field, f"{chr(34)}{field.name}{chr(34)}" if field.name in has else "null")} as "{field.name}"'
         for field in wanted
         if field.name not in _IDENTITY
     )
-    shaped = f"select {columns} from ({sql})"
+    document = _DOCUMENT if _DOCUMENT in has else "record"
+    shaped = f"select {columns}, {document} as {_DOCUMENT} from ({sql})"
     if source.table != "requests":
         return shaped
     return (
@@ -136,6 +145,21 @@ def _select(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions
 
 
 _IDENTITY = {"call_key", "request_id"}
+_DOCUMENT = "document"
+"""Which line or document of the file a row stood in, where that is not its record number."""
+
+_COLUMNS: dict[str, frozenset[str]] = {}
+
+
+def _columns(con: duckdb.DuckDBPyConnection, source: Source) -> frozenset[str]:
+    """The columns that the source's SELECT gives; asked once, since asking means planning it."""
+    if source.name not in _COLUMNS:
+        has = frozenset(con.sql(f"select * from ({_sql(source)}) limit 0").columns)
+        if unknown := has - {*TABLES[source.table].names, _DOCUMENT}:
+            raise ValueError(f"{source.name}.sql gives columns that {source.table} does not have: {sorted(unknown)}")
+        _COLUMNS[source.name] = has
+    return _COLUMNS[source.name]
+
 
 # A provider's id names one call wherever it was logged. A log's own id does so only inside its source and together
 # with time and model, since home-made ids repeat. Without either, a call is its place in the file.
@@ -164,40 +188,22 @@ _TYPES = {
 }
 
 
-def _sorted_out(batch: pa.RecordBatch, reading: Reading, places: _Places | None) -> pa.RecordBatch:
-    """Set aside what is no row, with its reason; what is left are rows."""
-    kind = batch["not_call"]
-    for value in pc.value_counts(kind.drop_null()).to_pylist():
-        reading.not_calls[value["values"]] = reading.not_calls.get(value["values"], 0) + value["counts"]
-    bad = pc.and_(pc.is_valid(batch["problem"]), pc.is_null(kind))
-    if pc.any(bad).as_py():
-        for row in batch.select(["record", "problem"]).filter(bad).to_pylist():
-            reading.refused.append(_refusal(row["record"], row["problem"], places))
-    return batch.filter(pc.and_(pc.invert(bad), pc.is_null(kind)))
+def _sorted_out(batch: pa.RecordBatch, reading: Reading, refused: list[tuple[int, str]]) -> pa.RecordBatch:
+    """Set aside what is no row, with its reason; what is left are rows.
 
-
-def _refusal(record: int, problem: str, places: _Places | None) -> Refused:
-    if places is None:
-        return Refused(record, problem, "")
-    return Refused(places.line(record), problem, places.head(record))
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where the records of a mended file stood in the original."""
-
-    mended: Path
-    lines: array[int]
-
-    def line(self, record: int) -> int:
-        return self.lines[record - 1]
-
-    def head(self, record: int) -> str:
-        with self.mended.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                if number == record:
-                    return line[:HEAD_BYTES].decode("utf-8", errors="replace")
-        return ""
+    `merged` counts further records that a row stands for: of the same call or, where it is no call, of the same kind.
+    """
+    is_call = pc.is_null(batch["not_call"])
+    for row in batch.filter(pc.invert(is_call)).select(["not_call", "merged"]).to_pylist():
+        reading.not_calls[row["not_call"]] = reading.not_calls.get(row["not_call"], 0) + 1 + row["merged"]
+    reading.rows_read += batch.num_rows + int(pc.sum(batch["merged"]).as_py() or 0)
+    calls = batch.filter(is_call)
+    reading.rows_merged += int(pc.sum(calls["merged"]).as_py() or 0)
+    bad = pc.is_valid(calls["problem"])
+    refused += [
+        (row[_DOCUMENT], row["problem"]) for row in calls.filter(bad).select([_DOCUMENT, "problem"]).to_pylist()
+    ]
+    return calls.filter(pc.invert(bad))
 
 
 def heads(path: Path, records: set[int]) -> dict[int, tuple[int, str]]:
@@ -210,137 +216,238 @@ def heads(path: Path, records: set[int]) -> dict[int, tuple[int, str]]:
                 continue
             record += 1
             if record in records:
-                found[record] = (number, line[:HEAD_BYTES].decode("utf-8", errors="replace"))
+                found[record] = (number, _head(line))
     return found
 
 
-def _mend(path: Path, mended: Path, reading: Reading, shape: str) -> array[int]:
-    """Write every readable record of `path` to `mended`, one a line; return the line each began on."""
+@dataclass(frozen=True)
+class _Mended:
+    """The readable records of a file, one a line, and where each began in the original."""
+
+    path: Path
+    lines: array[int]
+    longest: int
+
+    def refusals(self, refused: list[tuple[int, str]]) -> list[Refused]:
+        wanted = {record for record, _ in refused}
+        with self.path.open("rb") as stream:
+            found = {n: _head(line) for n, line in enumerate(islice(stream, max(wanted, default=0)), 1) if n in wanted}
+        return [Refused(self.lines[record - 1], reason, found[record]) for record, reason in refused]
+
+
+def _mend(path: Path, mended: Path, reading: Reading, shape: str) -> _Mended:
+    """Write every readable record of `path` to `mended`, one a line, otherwise as it was."""
     lines = array("q")
+    longest = 0
     with mended.open("wb") as out:
         for line, record in _documents(path, reading) if shape == "document" else _records(path, reading):
-            out.write(record)
-            out.write(b"\n")
+            out.write(record + b"\n")
             lines.append(line)
-    return lines
-
-
-def _records(path: Path, reading: Reading) -> Iterator[tuple[int, bytes]]:
-    """Records of a file of JSON lines, whatever its line breaks: an object may span lines, an array may hold all."""
-    waiting: list[bytes] = []
-    began = 1
-    with open_bytes(path) as stream:
-        for number, raw in enumerate(_lines(stream), 1):
-            line = raw.strip(b" \t\r\n\x00")
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if not line:
-                continue
-            if not waiting:
-                began = number
-            found = _parse(b"\n".join([*waiting, line]) if waiting else line)
-            if isinstance(found, list):
-                waiting = []
-                for record in found:
-                    yield began, record
-            elif waiting and _starts_record(line) and not isinstance((alone := _parse(line)), str):
-                _refuse(reading, began, _why(waiting), waiting[0])
-                waiting = []
-                for record in alone:
-                    yield number, record
-            elif _may_go_on(waiting, line):
-                waiting.append(line)
-            else:
-                _refuse(reading, began, found, waiting[0] if waiting else line)
-                waiting = []
-    if waiting:
-        _refuse(reading, began, _why(waiting), waiting[0])
-
-
-def _lines(stream: object) -> Iterator[bytes]:
-    """Lines ended by LF, CRLF or a lone CR."""
-    for chunk in stream:  # type: ignore[attr-defined]
-        body = chunk.rstrip(b"\r\n")
-        yield from body.split(b"\r") if b"\r" in body else [chunk]
-
-
-MOST_LINES_OF_A_RECORD = 20_000
-
-
-def _may_go_on(waiting: list[bytes], line: bytes) -> bool:
-    """An object or array that was opened on a line of its own may close on a later one."""
-    if waiting:
-        return len(waiting) < MOST_LINES_OF_A_RECORD
-    return line in (b"{", b"[") or (line[:1] in b"{[" and line[-1:] in b",{[")
-
-
-def _starts_record(line: bytes) -> bool:
-    return line.startswith(b"{") and len(line) > 1
+            longest = max(longest, len(record))
+    return _Mended(mended, lines, longest)
 
 
 def _documents(path: Path, reading: Reading) -> Iterator[tuple[int, bytes]]:
-    """A file that is one JSON document, or several of them one a line."""
-    with open_bytes(path) as stream:
-        whole = stream.read().removeprefix(b"\xef\xbb\xbf")
-    found = _parse(whole)
-    if isinstance(found, list):
-        for record in found:
-            yield 1, record
-        return
-    yield from _records(path, reading)
-
-
-def _parse(line: bytes) -> list[bytes] | str:
-    """The objects in one piece of JSON, compact, or why there are none."""
+    """Records of a file that is one JSON document, or several of them."""
     try:
-        text = line.decode("utf-8")
+        with open_bytes(path) as stream:
+            records, rest = _objects(1, stream.read().removeprefix(_BOM).rstrip(_BLANKS))
+    except _BREAKS_OFF:
+        records, rest = [], b"?"
+    yield from _records(path, reading) if rest else records
+
+
+def _records(path: Path, reading: Reading) -> Iterator[tuple[int, bytes]]:
+    """Records of a file of JSON, whatever its line breaks: an object may span lines, a line may hold several.
+
+    Between objects, commas and square brackets say nothing, so that an array of records reads like lines of them.
+    """
+    with open_bytes(path) as stream:
+        lines = _Lines(stream, reading)
+        for line in lines:
+            records, rest = _objects(line.number, line.text)
+            yield from records
+            if rest.startswith(b"{") and not _Shape.of(rest).torn:
+                yield from _over_lines(_Line(line.number, line.indent, rest), lines, reading)
+            elif rest:
+                _refuse(reading, line.number, _why(rest if records else line.text), rest)
+
+
+def _over_lines(first: _Line, lines: _Lines, reading: Reading) -> Iterator[tuple[int, bytes]]:
+    """The object that `first` opens and later lines close. If none does, `first` is given up and the others read anew."""
+    held = [first]
+    depth = _Shape.of(first.text).change
+    for line in lines:
+        held.append(line)
+        shape = _Shape.of(line.text)
+        if shape.torn or len(held) > MOST_LINES_OF_A_RECORD or _alike(first.text, line.text):
+            break
+        if depth + shape.lowest <= 0:
+            records, rest = _objects(first.number, b"\n".join(each.text for each in held))
+            if not records:
+                break
+            yield from records
+            if rest:
+                lines.again([_Line(line.number, line.indent, rest)])
+            return
+        depth += shape.change
+    _refuse(reading, first.number, _why(b"\n".join(each.text for each in held)), first.text)
+    inside = dropwhile(lambda each: each.indent > first.indent or not each.text.startswith(b"{"), held[1:])
+    lines.again(list(inside))
+
+
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n\x00"
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    indent: int
+    text: bytes
+
+
+class _Lines:
+    """Lines that hold something, ended by LF, CRLF or a lone CR. Those held in vain can be had again."""
+
+    def __init__(self, stream: IO[bytes], reading: Reading) -> None:
+        self._fresh = self._read(stream, reading)
+        self._again: deque[_Line] = deque()
+
+    def __iter__(self) -> Iterator[_Line]:
+        return self
+
+    def __next__(self) -> _Line:
+        return self._again.popleft() if self._again else next(self._fresh)
+
+    def again(self, lines: list[_Line]) -> None:
+        self._again.extendleft(reversed(lines))
+
+    @staticmethod
+    def _read(stream: IO[bytes], reading: Reading) -> Iterator[_Line]:
+        number = 0
+        try:
+            for chunk in stream:
+                for raw in chunk.rstrip(b"\r\n").split(b"\r"):
+                    number += 1
+                    text = raw.removeprefix(_BOM).strip(_BLANKS)
+                    if text:
+                        yield _Line(number, len(raw) - len(raw.lstrip()), text)
+        except _BREAKS_OFF as error:
+            _refuse(reading, number + 1, f"the file breaks off: {error}", b"")
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a line opens and closes. `torn` if it ends inside a string, which no later line can mend."""
+
+    change: int
+    lowest: int
+    torn: bool
+
+    @classmethod
+    def of(cls, line: bytes) -> _Shape:
+        bare = _STRING.sub(b"", line)
+        depth = lowest = 0
+        for bracket in _BRACKET.findall(bare):
+            depth += 1 if bracket in b"{[" else -1
+            lowest = min(lowest, depth)
+        return cls(depth, lowest, b'"' in bare)
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(rb"[{}\[\]]")
+_FIRST_KEY = re.compile(rb'\{\s*"(?:[^"\\]|\\.)*"\s*:')
+_BETWEEN = re.compile(r"[\s,\[\]]*")
+_DECODER = json.JSONDecoder()
+
+
+def _alike(first: bytes, line: bytes) -> bool:
+    """Whether `line` starts with the key that `first` starts with: then it is the next record, not a part of this one."""
+    key = _FIRST_KEY.match(first)
+    return key is not None and line.startswith(key[0])
+
+
+def _objects(number: int, data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
+    """The objects that `data` starts with, each with its line, and what is left when no further one follows."""
+    records: list[tuple[int, bytes]] = []
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return records, data
+    at = _after(_BETWEEN, text, 0)
+    while text.startswith("{", at):
+        try:
+            _, end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        records.append((number + text.count("\n", 0, at), _on_one_line(text[at:end].encode())))
+        at = _after(_BETWEEN, text, end)
+    return records, text[at:].encode()
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+def _on_one_line(record: bytes) -> bytes:
+    """The same object in one line, as it was but for halves of surrogate pairs, which no UTF-8 can hold."""
+    record = record.replace(b"\r", b" ").replace(b"\n", b" ")
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], record) if b"\\u" in record else record
+
+
+_ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.")
+
+
+def _why(data: bytes) -> str:
+    """Why there is no object in this."""
+    try:
+        value = json.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         return f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start + 1}"
-    try:
-        value = json.loads(text)
     except RecursionError:
         return "not JSON: nested too deeply"
     except ValueError as error:
         return f"not JSON: {error}"
-    records = value if isinstance(value, list) else [value]
-    if not all(isinstance(record, dict) for record in records):
-        return f"not an object but {_kind(value)}"
-    if len(records) == 1 and isinstance(value, dict) and b"\n" not in line and not _LONE_SURROGATE.search(line):
-        return [line]
-    return [_compact(record) for record in records]
+    return f"not an object but {_KINDS.get(type(value), 'null')}"
 
 
-def _compact(record: object) -> bytes:
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    return _SURROGATE.sub("\ufffd", text).encode()
+_KINDS = {str: "a string", int: "a number", float: "a number", bool: "true or false", list: "an array of other things"}
 
 
-def _why(waiting: list[bytes]) -> str:
-    found = _parse(b"\n".join(waiting))
-    return found if isinstance(found, str) else "not JSON"
-
-
-def _kind(value: object) -> str:
-    names = {str: "a string", int: "a number", float: "a number", bool: "true or false", list: "an array of other things"}
-    return names.get(type(value), "null")
-
-
-def _refuse(reading: Reading, line: int, reason: str, head: bytes) -> None:
+def _refuse(reading: Reading, line: int, reason: str, record: bytes) -> None:
     reading.rows_read += 1
-    reading.refused.append(Refused(line, reason, head[:HEAD_BYTES].decode("utf-8", errors="replace")))
+    reading.refused.append(Refused(line, reason, _head(record)))
+
+
+def _head(record: bytes) -> str:
+    return record[:HEAD_BYTES].decode("utf-8", errors="replace")
+
+
+_IDLE: dict[tuple[int, str], list[duckdb.DuckDBPyConnection]] = {}
+"""Connections with their macros, by process and memory limit: a folder of small files would pay for each anew."""
 
 
 @contextmanager
 def _connection(options: ReadOptions) -> Iterator[duckdb.DuckDBPyConnection]:
-    con = duckdb.connect()
+    idle = _IDLE.setdefault((os.getpid(), options.memory_limit), [])
+    con = idle.pop() if idle else _connect(options.memory_limit)
+    con.execute("set TimeZone = ?", [options.timezone])
     try:
-        con.execute("set TimeZone = ?", [options.timezone])
-        con.execute("set memory_limit = ?", [options.memory_limit])
-        con.execute("set preserve_insertion_order = true")
-        con.execute(files(__package__).joinpath("bodies.sql").read_text("utf-8"))
         yield con
-    finally:
+    except BaseException:
         con.close()
+        raise
+    idle.append(con)
+
+
+def _connect(memory_limit: str) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    con.execute("set memory_limit = ?", [memory_limit])
+    con.execute("set preserve_insertion_order = true")
+    con.execute(files(__package__).joinpath("bodies.sql").read_text("utf-8"))
+    return con
 
 
 @cache

@@ -1,0 +1,163 @@
+with
+    lines as (
+        select
+            * exclude (message),
+            message.id as message_id,
+            message.model as model,
+            message.stop_reason as stop_reason,
+            message.content as content,
+            message.usage as usage,
+            record >> 32 as file,
+            case
+                when unread
+                then null
+                when message.model = '<synthetic>' or lower(isapierrormessage) = 'true'
+                then 'synthetic message'
+                when type = 'user' and contains(left(cast(message.content as varchar), 512), '"tool_result"')
+                then 'tool result'
+                when coalesce(type, 'assistant') <> 'assistant'
+                then type
+                when json_type(message.usage) is distinct from 'OBJECT'
+                then concat(coalesce(type, 'line'), ' without usage')
+            end as kind
+        from raw
+    ),
+    counted as (
+        select
+            *,
+            coalesce(concat('message ', message_id), concat('line ', record)) as call,
+            from_json(usage, usage_shape()) as u,
+            coalesce(try_cast(issidechain as boolean), false) as is_sidechain
+        from lines
+        where kind is null
+    ),
+    totalled as (
+        select
+            *,
+            coalesce(as_count(u.input_tokens), 0)
+            + coalesce(as_count(u.cache_read_input_tokens), 0)
+            + coalesce(as_count(u.cache_creation_input_tokens), 0)
+            + coalesce(as_count(u.output_tokens), 0) as total_tokens
+        from counted
+    ),
+    calls as (
+        select
+            file,
+            call,
+            min(record) as record,
+            count(*) - 1 as merged,
+            bool_and(unread) as unread,
+            min(as_utc(timestamp)) as started_at,
+            min(timestamp) as timestamp,
+            any_value(message_id) as message_id,
+            arg_max(usage, struct_pack(a := total_tokens, b := record)) as usage,
+            arg_max(model, struct_pack(a := total_tokens, b := record)) as model,
+            arg_max(stop_reason, struct_pack(a := total_tokens, b := record)) as stop_reason,
+            arg_min(uuid, record) as uuid,
+            arg_min(sessionid, struct_pack(a := is_sidechain, b := record)) as session_id,
+            arg_min(cwd, struct_pack(a := is_sidechain, b := record)) as cwd,
+            arg_min(version, struct_pack(a := is_sidechain, b := record)) as version,
+            bool_and(is_sidechain) as is_sidechain,
+            max(try_cast(costusd as decimal(38, 12))) as cost_usd
+        from totalled
+        group by file, call
+    ),
+    parts as (
+        select
+            file,
+            call,
+            record,
+            unnest(
+                case
+                    when json_type(content) = 'VARCHAR'
+                    then [{'type':'text', 'id':null, 'text':content ->> '$', 'name':null, 'input':null}]
+                    else
+                        from_json(
+                            content,
+                            '[{"type": "VARCHAR", "id": "VARCHAR", "text": "VARCHAR", "name": "VARCHAR", "input": "VARCHAR"}]'
+                        )
+                end
+            ) as part
+        from totalled
+        where content is not null
+    ),
+    parts_once as (
+        select
+            file,
+            call,
+            min(record) as record,
+            part.type in ('tool_use', 'server_tool_use') as is_tool,
+            case
+                when part.type = 'text' then part.text else concat_ws(' ', chr(31) || part.name, part.input)
+            end as text,
+            part.id as id
+        from parts
+        where part.type in ('text', 'tool_use', 'server_tool_use')
+        group by all
+    ),
+    answers as (
+        select
+            file,
+            call,
+            string_agg(text, '' order by record, is_tool, text, id) as output_text,
+            count(*) filter (where is_tool) as tools_called
+        from parts_once
+        group by file, call
+    ),
+    bodies as (
+        select
+            c.*,
+            n.output_text,
+            coalesce(n.tools_called, 0) as tools_called,
+            read_usage(from_json(c.usage, usage_shape()), true) as counted,
+            from_json(c.usage, usage_shape()) as u
+        from calls as c
+        left join answers as n on c.file = n.file and c.call = n.call
+    )
+select
+    record,
+    merged,
+    unread,
+    case
+        when unread
+        then 'nothing of it is a line of a transcript'
+        when started_at is null
+        then concat('no readable time in timestamp: ', coalesce(timestamp, 'missing'))
+        when model is null
+        then 'no model in message'
+    end as problem,
+    null as not_call,
+    message_id as provider_id,
+    case when message_id is null then uuid end as own_id,
+    started_at,
+    case
+        when starts_with(message_id, 'msg_bdrk_')
+        then 'aws.bedrock'
+        when starts_with(message_id, 'msg_vrtx_')
+        then 'gcp.vertex_ai'
+        else 'anthropic'
+    end as provider,
+    'chat' as operation,
+    model as response_model,
+    nullif(u.inference_geo, 'not_available') as region,
+    case when u.speed = 'fast' then 'fast' else u.service_tier end as service_tier,
+    tools_called,
+    'claude-code' as endpoint,
+    regexp_extract(cwd, '([^/\\]+)[/\\]*$', 1) as project,
+    session_id,
+    cast(json_object('version', version, 'isSidechain', is_sidechain) as varchar) as tags,
+    unnest(counted),
+    case
+        when counted.input_tokens is not null or counted.output_tokens is not null then 'reported'
+    end as usage_source,
+    'ok' as status,
+    stop_reason as finish_reason,
+    cost_usd as reported_cost_usd,
+    output_text
+from bodies
+union all by name
+select min(record) as record, count(*) - 1 as merged, kind as not_call
+from lines
+where kind is not null
+group by file, kind
+order by record
