@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -31,7 +32,9 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
         except Exception as error:
             if not _is_about_sql(error):
                 raise
-            raise AuditError(f"{str(error).splitlines()[0]}\nTables: requests, charges, usage, texts, {', '.join(SIDE_TABLES)}.") from error
+            raise AuditError(
+                f"{str(error).splitlines()[0]}\nTables: requests, charges, usage, texts, {', '.join(SIDE_TABLES)}."
+            ) from error
         return pl.DataFrame(engine.fetch("asked"))
     finally:
         engine.close()
@@ -39,19 +42,22 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
 
 def write(rows: pl.DataFrame, how: str, path: Path | None) -> None:
     """Write a result as table, csv, json or parquet, to a file or to standard output."""
-    if how == "parquet" and path is None:
-        raise AuditError("Parquet is no text: name a file with -o FILE.")
     try:
-        if how == "parquet":
-            rows.write_parquet(path)
-            return
-        text = {"csv": rows.write_csv, "json": _json, "table": _table}[how](*([rows] if how != "csv" else []))
         if path is None:
-            print(text, end="" if str(text).endswith("\n") else "\n")  # noqa: T201 - this is the command's output
+            _print(rows, how)
+        elif how == "parquet":
+            rows.write_parquet(path)
         else:
-            path.write_text(str(text), encoding="utf-8")
+            path.write_text(_TEXTS[how](rows), encoding="utf-8")
     except OSError as error:
         raise AuditError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+def _print(rows: pl.DataFrame, how: str) -> None:
+    if how == "parquet":
+        raise AuditError("Parquet is no text: name a file with -o FILE.")
+    text = _TEXTS[how](rows)
+    print(text, end="" if text.endswith("\n") else "\n")  # noqa: T201 - this is the command's output
 
 
 def _json(rows: pl.DataFrame) -> str:
@@ -61,9 +67,16 @@ def _json(rows: pl.DataFrame) -> str:
 
 
 def _table(rows: pl.DataFrame) -> str:
-    with pl.Config(tbl_rows=ROWS_SHOWN, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=60, tbl_hide_dataframe_shape=True):
+    with pl.Config(
+        tbl_rows=ROWS_SHOWN, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=60, tbl_hide_dataframe_shape=True
+    ):
         return f"{rows}\n{rows.height:,} rows"
 
 
+_TEXTS: dict[str, Callable[[pl.DataFrame], str]] = {"csv": pl.DataFrame.write_csv, "json": _json, "table": _table}
+
+
 def _is_about_sql(error: Exception) -> bool:
-    return isinstance(error, duckdb.Error) or type(error).__module__.startswith(("pyspark", "sqlglot"))
+    return isinstance(error, duckdb.Error) or type(error).__module__.startswith(
+        ("pyspark", "sqlglot", "llmaudit.engine")
+    )

@@ -17,7 +17,19 @@ from llmaudit.replay import Interval, Plan, Saved, Step, interval
 
 Row = Mapping[str, Any]
 
-DIMENSIONS = ("provider", "model", "endpoint", "team", "project", "user_id", "api_key_id", "account_id", "operation", "service_tier", "region")
+DIMENSIONS = (
+    "provider",
+    "model",
+    "endpoint",
+    "team",
+    "project",
+    "user_id",
+    "api_key_id",
+    "account_id",
+    "operation",
+    "service_tier",
+    "region",
+)
 FURTHER_DIMENSIONS = ("environment", "source")
 TTLS_SECONDS = (60, 300, 900, 3_600, 14_400, 86_400, 604_800)
 DAYS_OF_A_MONTH = Decimal("365.25") / 12
@@ -60,11 +72,21 @@ def intake(ingests: pl.DataFrame, *, stored: int, survived: int) -> dict[str, An
     }
 
 
-def window(config: AuditConfig, first: datetime | None, last: datetime | None, sources: Sequence[Row]) -> dict[str, Any]:
+def window(
+    config: AuditConfig, first: datetime | None, last: datetime | None, sources: Sequence[Row]
+) -> dict[str, Any]:
     """The stretch of whole local days that the calls lie in, or the one that was asked for."""
     zone = config.zone
     if first is None or last is None:
-        return {"start": None, "end": None, "days": 0, "timezone": config.timezone, "partial_days": [], "sources": [], "month_factor": None}
+        return {
+            "start": None,
+            "end": None,
+            "days": 0,
+            "timezone": config.timezone,
+            "partial_days": [],
+            "sources": [],
+            "month_factor": None,
+        }
     start = config.since or _local(first, config).date()
     until = config.until or _local(last, config).date() + timedelta(days=1)
     days = (until - start).days
@@ -80,7 +102,9 @@ def window(config: AuditConfig, first: datetime | None, last: datetime | None, s
         "days": days,
         "timezone": config.timezone,
         "partial_days": sorted(set(partial)),
-        "sources": [{"source": r["source"], "start": _bare(r["first_at"]), "end": _bare(r["last_at"])} for r in sources],
+        "sources": [
+            {"source": r["source"], "start": _bare(r["first_at"]), "end": _bare(r["last_at"])} for r in sources
+        ],
         "month_factor": float(DAYS_OF_A_MONTH / days) if days >= FEWEST_DAYS_FOR_A_MONTH else None,
     }
 
@@ -104,17 +128,23 @@ def totals(row: Row) -> dict[str, Any]:
     }
 
 
-def spend(rows: pl.DataFrame, days: Sequence[Row], classes: Sequence[Row], endpoints: Sequence[Row], total: Decimal) -> dict[str, Any]:
+def spend(
+    rows: pl.DataFrame, days: Sequence[Row], classes: Sequence[Row], endpoints: Sequence[Row], total: Decimal
+) -> dict[str, Any]:
     divided: dict[str, Any] = {
         name: [_spend_row(r, total) for r in rows.filter(pl.col("dimension") == name).iter_rows(named=True)]
         for name in (*DIMENSIONS, *FURTHER_DIMENSIONS)
     }
     details = {r["endpoint"]: r for r in endpoints}
-    for line in divided["endpoint"]:
-        line |= _endpoint_detail(details[line["key"]])
+    divided["endpoint"] = [line | _endpoint_detail(details[line["key"]]) for line in divided["endpoint"]]
     divided["day"] = [_spend_row(r, total) for r in days]
     divided["token_class"] = [
-        {"key": r["key"], "tokens": _whole(r["tokens"]), "cost_usd": r["cost_usd"], "share": _share(r["cost_usd"], total)}
+        {
+            "key": r["key"],
+            "tokens": _whole(r["tokens"]),
+            "cost_usd": r["cost_usd"],
+            "share": _share(r["cost_usd"], total),
+        }
         for r in classes
         if r["tokens"] or r["cost_usd"]
     ]
@@ -141,7 +171,9 @@ def duplicates(row: Row, classes: Sequence[Row], by_ttl: Sequence[Row]) -> dict[
     }
 
 
-def findings(steps: Iterable[Step], days: int, month_factor: float | None, evidence: Mapping[str, Mapping[tuple[Any, Any], Row]]) -> list[dict[str, Any]]:
+def findings(
+    steps: Iterable[Step], days: int, month_factor: float | None, evidence: Mapping[str, Mapping[tuple[Any, Any], Row]]
+) -> list[dict[str, Any]]:
     """One finding per lever, endpoint and model, the largest first."""
     found = []
     for step in steps:
@@ -154,7 +186,12 @@ def findings(steps: Iterable[Step], days: int, month_factor: float | None, evide
 
 
 def _finding(
-    step: Step, place: tuple[str | None, str | None], saved: list[Saved], days: int, month_factor: float | None, more: Row | None
+    step: Step,
+    place: tuple[str | None, str | None],
+    saved: list[Saved],
+    days: int,
+    month_factor: float | None,
+    more: Row | None,
 ) -> dict[str, Any]:
     lever, (endpoint, model) = step.lever, place
     span = interval(saved, days)
@@ -199,7 +236,9 @@ def plan(headline: Plan, everything: Plan) -> dict[str, Any]:
     }
 
 
-def fine_tune(verdicts: Sequence[Verdict], costs: Mapping[str | None, Decimal | None], found: Sequence[Row]) -> list[dict[str, Any]]:
+def fine_tune(
+    verdicts: Sequence[Verdict], costs: Mapping[str | None, Decimal | None], found: Sequence[Row]
+) -> list[dict[str, Any]]:
     savings: dict[str | None, dict[str, Decimal]] = {}
     for finding in found:
         if finding["lever"] == "fine_tune":
@@ -234,7 +273,9 @@ def bills(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "end": _bare(r["end_at"]),
             "billed": r["billed"],
             "priced": r["priced_usd"],
-            "capture_rate": float(r["priced_usd"] / r["billed"]) if r["priced_usd"] is not None and r["billed"] else None,
+            "capture_rate": float(r["priced_usd"] / r["billed"])
+            if r["priced_usd"] is not None and r["billed"]
+            else None,
             "classes": [],
             "unexplained": r["difference_usd"],
         }
@@ -249,7 +290,9 @@ def analyses(statuses: Mapping[str, tuple[str, str | None]]) -> list[dict[str, A
 
 def generated_at(config: AuditConfig, now: datetime) -> str:
     day = config.as_of
-    return _time(datetime(day.year, day.month, day.day, tzinfo=UTC) if day else now.astimezone(UTC).replace(microsecond=0))
+    return _time(
+        datetime(day.year, day.month, day.day, tzinfo=UTC) if day else now.astimezone(UTC).replace(microsecond=0)
+    )
 
 
 def _spend_row(row: Row, total: Decimal) -> dict[str, Any]:
@@ -272,7 +315,9 @@ def _endpoint_detail(row: Row) -> dict[str, Any]:
         "duration_ms_p50": row["duration_ms_p50"],
         "duration_ms_p95": row["duration_ms_p95"],
         "error_share": row["errors"] / row["requests"],
-        "cached_share": float(row["cache_read_tokens"] or 0) / float(row["input_tokens"]) if row["input_tokens"] else None,
+        "cached_share": float(row["cache_read_tokens"] or 0) / float(row["input_tokens"])
+        if row["input_tokens"]
+        else None,
     }
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,41 +34,55 @@ prices_app = typer.Typer(help="The dated price book.", no_args_is_help=True, ric
 app.add_typer(prices_app, name="prices")
 
 
-class EngineName(str, Enum):
+class EngineName(StrEnum):
     duckdb = "duckdb"
     spark = "spark"
 
 
-class TextMode(str, Enum):
+class TextMode(StrEnum):
     sample = "sample"
     all = "all"
     none = "none"
 
 
-class TableFormat(str, Enum):
+class TableFormat(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
     parquet = "parquet"
 
 
-Paths = Annotated[list[str] | None, typer.Argument(help="Files, folders, globs, s3:// gs:// az:// addresses, or - for standard input.", show_default=False)]
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Files, folders, globs, s3:// gs:// az:// addresses, or - for standard input.", show_default=False
+    ),
+]
 LakeDir = Annotated[Path | None, typer.Option("--lake", help="Folder of the lake.", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings as TOML.", show_default=False)]
-SourceName = Annotated[str | None, typer.Option("--source", help="Read every file with this source.", show_default=False)]
+SourceName = Annotated[
+    str | None, typer.Option("--source", help="Read every file with this source.", show_default=False)
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no summary.")]
 
 
 @app.command()
 def report(
     paths: Paths = None,
-    output: Annotated[list[Path] | None, typer.Option("-o", "--output", help="report.html, report.json or report.md; may be repeated.", show_default=False)] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o", "--output", help="report.html, report.json or report.md; may be repeated.", show_default=False
+        ),
+    ] = None,
     lake: LakeDir = None,
     config: ConfigFile = None,
     source: SourceName = None,
     since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
     until: Annotated[str | None, typer.Option(help="First day after the window.", show_default=False)] = None,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="Day the report speaks from.", show_default=False)] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Day the report speaks from.", show_default=False)
+    ] = None,
     timezone: Annotated[str | None, typer.Option(help="Zone of days and of the window.", show_default="UTC")] = None,
     engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
     text: Annotated[TextMode | None, typer.Option(help="Which texts are kept.", show_default="sample")] = None,
@@ -76,7 +90,9 @@ def report(
     without: Annotated[str | None, typer.Option(help="Pull every lever but these: A,B.", show_default=False)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any record is quarantined.")] = False,
     quiet: Quiet = False,
-    keep_steps: Annotated[bool, typer.Option("--keep-steps", help="Save every intermediate table in LAKE/steps.")] = False,
+    keep_steps: Annotated[
+        bool, typer.Option("--keep-steps", help="Save every intermediate table in LAKE/steps.")
+    ] = False,
 ) -> int:
     """Audit logs and bills, print a summary, write reports. Without PATH and --lake: coding-agent logs of this user."""
     from llmaudit import config as configs
@@ -211,7 +227,9 @@ def main() -> None:
         typer.echo(f"llmaudit: {error}", err=True)
         code = USER_CAN_FIX
     except KeyboardInterrupt:
-        typer.echo("llmaudit: interrupted. What was committed to a lake stays; run the same command to go on.", err=True)
+        typer.echo(
+            "llmaudit: interrupted. What was committed to a lake stays; run the same command to go on.", err=True
+        )
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place where everything else ends
         code = _other(error)
@@ -244,7 +262,9 @@ def _usual_logs(lake: Path | None) -> list[str]:
     found = [str(folder) for _, place in places for folder in sorted(Path.home().glob(place))]
     if not found:
         looked = ", ".join(f"~/{place}" for _, place in places)
-        raise AuditError(f"Nothing to audit: name a file or folder, or --lake DIR. No coding-agent logs in their usual places either ({looked}).")
+        raise AuditError(
+            f"Nothing to audit: name a file or folder, or --lake DIR. No coding-agent logs in their usual places either ({looked})."
+        )
     typer.echo(f"No path given: reading coding-agent logs in {', '.join(found)}", err=True)
     return found
 

@@ -113,7 +113,9 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise AuditError(f"No timezone called {name!r}. Use a name such as UTC, Europe/Berlin or America/New_York.") from None
+        raise AuditError(
+            f"No timezone called {name!r}. Use a name such as UTC, Europe/Berlin or America/New_York."
+        ) from None
 
 
 def days_between(first: datetime, last: datetime, zone: ZoneInfo) -> list[tuple[str, datetime, datetime]]:

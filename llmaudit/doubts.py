@@ -50,7 +50,10 @@ def _discovery(lake: Lake, report: Report, discovery: Discovery) -> Status:
     if discovery.coverage is None:
         return ("skipped", "every call has a label or no text")
     unattributed = next((r["requests"] for r in report["spend"]["endpoint"] if r["key"] is None), 0)
-    return ("ran", f"{discovery.coverage:.0%} of the sampled calls without label were given an endpoint; {unattributed} calls stay unattributed")
+    return (
+        "ran",
+        f"{discovery.coverage:.0%} of the sampled calls without label were given an endpoint; {unattributed} calls stay unattributed",
+    )
 
 
 def _student(lake: Lake, report: Report) -> Status:
@@ -71,7 +74,12 @@ def _lever(name: str, config: AuditConfig, report: Report, pulled: Sequence[Leve
 
 
 def warnings(
-    config: AuditConfig, report: Report, book_as_of: date, took: Intake, ingests: pl.DataFrame, likely: Mapping[str, Any]
+    config: AuditConfig,
+    report: Report,
+    book_as_of: date,
+    took: Intake,
+    ingests: pl.DataFrame,
+    likely: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Failed self-checks first, then what changes how the numbers should be read."""
     said = [
@@ -123,7 +131,9 @@ def _about_money(config: AuditConfig, report: Report, book_as_of: date) -> Itera
         )
     if totals["estimated_usage_usd"]:
         yield _warning(
-            "estimated_usage", "Some calls show texts but no usage: their tokens were counted, not reported.", totals["estimated_usage_usd"]
+            "estimated_usage",
+            "Some calls show texts but no usage: their tokens were counted, not reported.",
+            totals["estimated_usage_usd"],
         )
     end = report["window"]["end"]
     day = config.as_of or (date.fromisoformat(end[:10]) if end else None)
@@ -134,7 +144,9 @@ def _about_money(config: AuditConfig, report: Report, book_as_of: date) -> Itera
         )
     reported, total = totals["reported_cost_usd"], totals["cost_usd"]
     if reported and total and abs(reported - total) > max(CENT, total / 20) and reported > total:
-        yield _warning("reported_differs", "The logs' own cost figures come to more than the priced total.", reported - total)
+        yield _warning(
+            "reported_differs", "The logs' own cost figures come to more than the priced total.", reported - total
+        )
 
 
 def _about_files(took: Intake, ingests: pl.DataFrame, report: Report) -> Iterator[dict[str, Any]]:
@@ -146,7 +158,9 @@ def _about_files(took: Intake, ingests: pl.DataFrame, report: Report) -> Iterato
             f"{quarantined:,} records in {len(files):,} files could not be read and are not in any number: {_few(files)}.",
         )
     if took.left_out:
-        yield _warning("left_out", f"{len(took.left_out):,} files were taken for documents, not logs: {_few(took.left_out)}.")
+        yield _warning(
+            "left_out", f"{len(took.left_out):,} files were taken for documents, not logs: {_few(took.left_out)}."
+        )
     for line in ingests.iter_rows(named=True):
         for said in json.loads(line["warnings"]):
             yield _warning(said["kind"], f"{line['path']}: {said['text']}")

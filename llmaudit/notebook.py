@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -17,7 +17,15 @@ from llmaudit.errors import AuditError, UnknownName
 from llmaudit.levers.base import Lever
 
 CHARTS = ("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve", "agreement_intervals")
-DIMENSIONS = (*assemble.DIMENSIONS, *assemble.FURTHER_DIMENSIONS, "day", "user_id", "session_id", "request_model", "status")
+DIMENSIONS = (
+    *assemble.DIMENSIONS,
+    *assemble.FURTHER_DIMENSIONS,
+    "day",
+    "user_id",
+    "session_id",
+    "request_model",
+    "status",
+)
 
 
 def audit(*paths: str | Path, settings: Path | str | None = None, **given: Any) -> Audit:
@@ -25,7 +33,9 @@ def audit(*paths: str | Path, settings: Path | str | None = None, **given: Any) 
 
     Raises `AuditError` for what you can mend: a wrong path, a file no source knows, an unknown setting.
     """
-    loaded = config.load(Path(settings) if settings else None, paths=tuple(str(path) for path in paths), **_typed(given))
+    loaded = config.load(
+        Path(settings) if settings else None, paths=tuple(str(path) for path in paths), **_typed(given)
+    )
     if not loaded.paths and not loaded.lake:
         raise AuditError("Nothing to audit: name a file or folder, or open a lake with llmaudit.open_lake(FOLDER).")
     return Audit(pipeline.run(loaded))
@@ -45,10 +55,12 @@ class Audit:
     def __init__(self, run: pipeline.Run) -> None:
         self._run = run
 
-    def __enter__(self) -> Audit:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -73,7 +85,9 @@ class Audit:
         )
         total = self.data["totals"]["cost_usd"]
         share = pl.col("cost_usd").cast(pl.Float64) / float(total) if total else pl.lit(None, pl.Float64)
-        return rows.with_columns(share.alias("share")).sort("cost_usd", *columns, descending=[True] + [False] * len(columns), nulls_last=True)
+        return rows.with_columns(share.alias("share")).sort(
+            "cost_usd", *columns, descending=[True] + [False] * len(columns), nulls_last=True
+        )
 
     def findings(self) -> pl.DataFrame:
         """Every finding, the largest saving first."""
@@ -90,7 +104,9 @@ class Audit:
     def plan(self, *, with_evaluation: bool = False) -> pl.DataFrame:
         """The steps of the headline plan, or of the one that needs acceptance tests too. `in_order_usd` sums to the saving."""
         plan = self.data["plan"]["with_evaluation"] if with_evaluation else self.data["plan"]
-        return _frame({name: _usd(v) if name.endswith("_usd") else v for name, v in step.items()} for step in plan["steps"])
+        return _frame(
+            {name: _usd(v) if name.endswith("_usd") else v for name, v in step.items()} for step in plan["steps"]
+        )
 
     def fine_tune(self) -> pl.DataFrame:
         """Verdict and evidence per endpoint."""

@@ -59,7 +59,9 @@ class Run:
             self.scratch.cleanup()
 
 
-def run(config: AuditConfig, *, tell: Tell = lambda step: None, read: Callable[[str, int], None] = lambda name, size: None) -> Run:
+def run(
+    config: AuditConfig, *, tell: Tell = lambda step: None, read: Callable[[str, int], None] = lambda name, size: None
+) -> Run:
     """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend."""
     chosen = _chosen(config)
     book = pricing.load(config.prices)
@@ -73,18 +75,22 @@ def run(config: AuditConfig, *, tell: Tell = lambda step: None, read: Callable[[
     calls = queries.run(engine, "calls", params=_window(config))
     queries.run(engine, "charges", params=_window(config))
     tell("Finding endpoints")
-    found, discovery = _endpoints(engine, lake)
+    found, discovery = _endpoints(engine)
     tell("Pricing")
     money = pricing.price_usage(engine, calls, "money", book)
-    unmetered = pricing.price_usage(engine, queries.run(engine, "unmetered", into="unmetered_calls"), "unmetered_usd", book)
+    unmetered = pricing.price_usage(
+        engine, queries.run(engine, "unmetered", into="unmetered_calls"), "unmetered_usd", book
+    )
     queries.run(engine, "requests", endpoints="discovered", money=money)
     tell("Asking questions")
     facts = _facts(engine, unmetered, config, stored)
     tell("Judging endpoints")
-    verdicts = judge(found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs)
+    verdicts = judge(
+        found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
+    )
     tell("Replaying levers")
     replay = Replay(engine, book, "metered")
-    pulled = _instances(chosen, config, verdicts, replay, facts.total)
+    pulled = _instances(chosen, config, verdicts, replay)
     headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
     everything = replay.plan(pulled, facts.total)
     tell("Writing the report")
@@ -181,7 +187,7 @@ def _window(config: AuditConfig) -> dict[str, object]:
     return {"since": config.starts_at(), "until": config.ends_at()}
 
 
-def _endpoints(engine: Engine, lake: Lake) -> tuple[pl.DataFrame, endpoints.Discovery]:
+def _endpoints(engine: Engine) -> tuple[pl.DataFrame, endpoints.Discovery]:
     """The text sample, and the endpoints discovered in it, as the table `discovered` for every call."""
     found = sample.load(engine, per_stratum=SAMPLE_PER_STRATUM)
     discovery = endpoints.discover(found)
@@ -195,7 +201,9 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int) -> 
     [totals] = _rows(engine, queries.run(engine, "totals", unmetered=unmetered))
     engine.put("days", _days(totals, config))
     queries.run(engine, "duplicates")
-    entries = queries.run(engine, "exact_duplicates", into="duplicate_entries", usage=queries.run(engine, "usage", into="metered"))
+    entries = queries.run(
+        engine, "exact_duplicates", into="duplicate_entries", usage=queries.run(engine, "usage", into="metered")
+    )
     cache_hits(engine, entries, assemble.TTLS_SECONDS, into="cache_hits")
     [duplicates] = _rows(engine, queries.run(engine, "duplicate_totals"))
     [survived] = _rows(engine, queries.run(engine, "survivors"))
@@ -226,7 +234,7 @@ def _days(totals: Mapping[str, Any], config: AuditConfig) -> pa.Table:
     return pa.table(columns, names=["day", "starts_at", "ends_at"])
 
 
-def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Verdict], replay: Replay, total: Decimal) -> list[Lever]:
+def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Verdict], replay: Replay) -> list[Lever]:
     """The levers to pull, with their settings. Endpoints that would cost more on a tuned model are not moved."""
     settings: dict[str, dict[str, Any]] = {"exact_duplicates": {"ttl_seconds": config.ttl_seconds}}
     pulled = [levers.by_name(name)(**settings.get(name, {})) for name in chosen if name != FineTune.name]

@@ -98,7 +98,11 @@ TEXT_COLUMNS = [
     col("prefix_hashes", pa.list_(HASH), "Chain over message_hashes: entry n names the first n pieces."),
     col("prefix_bytes", pa.list_(pa.int64()), "UTF-8 bytes of the first n pieces."),
     col("prompt_sketch", pa.binary(), "MinHash of the last message: 16 unsigned 32-bit numbers, little-endian."),
-    col("prompt_bytes", pa.int64(), "UTF-8 bytes of the messages, system prompt included, tools not. 0 is an empty prompt."),
+    col(
+        "prompt_bytes",
+        pa.int64(),
+        "UTF-8 bytes of the messages, system prompt included, tools not. 0 is an empty prompt.",
+    ),
     col("output_bytes", pa.int64(), "UTF-8 bytes of the answer."),
 ]
 
@@ -140,7 +144,11 @@ CHARGES = pa.schema(
         col("region", pa.string(), "FOCUS RegionId."),
         col("service_tier", pa.string(), "Tier billed, where the line says so."),
         col("model", pa.string(), "Model named by the line."),
-        col("token_class", pa.string(), "input, cache_read, cache_write, cache_write_long, output or another unit's name."),
+        col(
+            "token_class",
+            pa.string(),
+            "input, cache_read, cache_write, cache_write_long, output or another unit's name.",
+        ),
         col("quantity", pa.decimal128(38, 12), "Quantity in base units (tokens, calls, seconds)."),
         col("quantity_unit", pa.string(), "Name of the base unit."),
         col("api_key_id", pa.string(), "API key the line is for."),

@@ -42,5 +42,8 @@ class Engine(Protocol):
     def save(self, table: str, uri: str) -> None:
         """Write `table` as Parquet at `uri`."""
 
+    def tables(self) -> list[str]:
+        """Names of the tables that `put`, `run` and `map_batches` made, sorted."""
+
     def close(self) -> None:
         """Let go of everything held. The engine is not usable afterwards."""

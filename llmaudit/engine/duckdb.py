@@ -77,6 +77,12 @@ class DuckDB:
     def save(self, table: str, uri: str) -> None:
         self._con.execute(f'copy (select * from "{table}") to {_literal(uri)} (format parquet, compression zstd)')
 
+    def tables(self) -> list[str]:
+        made = self._con.execute(
+            "select table_name from information_schema.tables where table_type = 'BASE TABLE' order by table_name"
+        )
+        return [name for (name,) in made.fetchall()]
+
     def close(self) -> None:
         self._con.close()
         self._scratch.cleanup()

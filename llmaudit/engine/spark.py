@@ -58,7 +58,7 @@ QUIET = {
 }
 
 
-class NotPortable(Exception):  # noqa: N818
+class NotPortable(Exception):
     """SQL that the engines would answer differently. Our own mistake, so not an AuditError."""
 
 
@@ -123,6 +123,9 @@ class Spark:
             frame.coalesce(1).write.mode("overwrite").parquet(folder)
             [part] = Path(folder).glob("part-*.parquet")
             part.replace(uri)
+
+    def tables(self) -> list[str]:
+        return sorted(view.name for view in self._spark.catalog.listTables() if view.name not in self._aliases)
 
     def close(self) -> None:
         for view in self._spark.catalog.listTables():

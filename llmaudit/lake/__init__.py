@@ -61,7 +61,9 @@ class Lake:
         config = path / CONFIG
         if not config.exists():
             if not create:
-                raise AuditError(f"{path} is not a lake: it has no {CONFIG}. Make one with: llmaudit ingest LOGS --lake {path}")
+                raise AuditError(
+                    f"{path} is not a lake: it has no {CONFIG}. Make one with: llmaudit ingest LOGS --lake {path}"
+                )
             _make(path, text or "sample")
         stored = json.loads(config.read_text("utf-8"))
         if stored["lake_version"] != schema.LAKE_VERSION:
@@ -174,4 +176,6 @@ def _make(path: Path, text: str) -> None:
         if not (path / CONFIG).exists():
             raise AuditError(f"{path} is a file, so it cannot be a lake. Name a folder with --lake.") from None
     except OSError as error:
-        raise AuditError(f"{path}: cannot make a lake here ({error.strerror}). Name another folder with --lake.") from error
+        raise AuditError(
+            f"{path}: cannot make a lake here ({error.strerror}). Name another folder with --lake."
+        ) from error

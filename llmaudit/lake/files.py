@@ -90,7 +90,9 @@ def _expand(name: str, spool: Path) -> Iterator[InputFile]:
         return
     matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))) if _is_glob(name) else []
     if not matches:
-        raise AuditError(f"{name}: {'no file matches' if _is_glob(name) else 'no such file or folder'}. {_nearby(path)}")
+        raise AuditError(
+            f"{name}: {'no file matches' if _is_glob(name) else 'no such file or folder'}. {_nearby(path)}"
+        )
     for match in matches:
         if match.is_file():
             yield InputFile(match, str(match), named=False)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from llmaudit import schema, sources
 from llmaudit.errors import AuditError
-from llmaudit.lake import Lake, Part
+from llmaudit.lake import TABLES, Lake
 from llmaudit.lake.files import Content, InputFile, find, look_through
 from llmaudit.lake.secrets import mask, mask_column
 from llmaudit.lake.texts import TextRoom, plain_text
@@ -24,7 +24,18 @@ from llmaudit.sources.reader import Reading, ReadOptions, Refused, heads, read
 CHUNK_BYTES = 2**31
 CHUNK_FILES = 2_000
 MOST_HEADS = 1_000
-SAYS_WHO = ("endpoint", "team", "project", "environment", "user_id", "session_id", "trace_id", "tags", "error_type", "deployment")
+SAYS_WHO = (
+    "endpoint",
+    "team",
+    "project",
+    "environment",
+    "user_id",
+    "session_id",
+    "trace_id",
+    "tags",
+    "error_type",
+    "deployment",
+)
 
 
 @dataclass
@@ -67,7 +78,9 @@ def ingest(
         raise AuditError(f"{', '.join(paths)}: no file here. llmaudit reads logs and bills; see `llmaudit sources`.")
     if not known and all(job.source is None for job in jobs):
         examples = "\n".join(f"  {job.file.shown}: {job.problem}" for job in jobs[:3])
-        raise AuditError(f"{', '.join(paths)}: none of {len(jobs)} files is a log or bill that llmaudit knows.\n{examples}")
+        raise AuditError(
+            f"{', '.join(paths)}: none of {len(jobs)} files is a log or bill that llmaudit knows.\n{examples}"
+        )
     for chunk in _chunks(jobs):
         _take(lake, chunk, copies, timezone, progress)
     return Intake([job.file.shown for job in jobs], known, left_out)
@@ -129,67 +142,84 @@ def _chunks(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
 
 
 def _take(lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: str, progress: Progress) -> None:
-    batch_id = uuid.uuid4().hex
-    parts = {table: lake.writer(table) for table in ("requests", "charges", "usage", "texts", "quarantine", "ingests")}
-    room = TextRoom(lake.key, lake.text)
+    """Read a chunk of files and commit it: everything or nothing."""
+    batch = _Batch(lake, timezone)
     try:
         for job in jobs:
-            _take_file(lake, job, copies.get(job.content.content_hash, []), parts, room, batch_id, timezone)
+            batch.take(job, copies.get(job.content.content_hash, []))
             progress(job.file.shown, job.content.size)
     except BaseException:
-        for part in parts.values():
+        for part in batch.parts.values():
             part.discard()
         raise
-    hashes = [job.content.content_hash for job in jobs]
-    for table, part in parts.items():
-        part.commit(hashes if table == "ingests" else None)
+    for table, part in batch.parts.items():
+        part.commit([job.content.content_hash for job in jobs] if table == "ingests" else None)
 
 
-def _take_file(
-    lake: Lake, job: _Job, copies: list[str], parts: dict[str, Part], room: TextRoom, batch_id: str, timezone: str
-) -> None:
-    reading = Reading(job.source.name if job.source else "")
-    if job.source is None:
-        reading.rows_read = 1
-        reading.refused.append(Refused(None, job.problem, job.head))
-    else:
-        options = ReadOptions(timezone=timezone, longest_line=job.content.longest_line, content_hash=job.content.content_hash)
+class _Batch:
+    """Files on their way into the lake under one batch id. `ingests` is the last of the parts, and the commit point."""
+
+    def __init__(self, lake: Lake, timezone: str) -> None:
+        self.parts = {t: lake.writer(t) for t in ("requests", "charges", "usage", "texts", "quarantine", "ingests")}
+        self._room = TextRoom(lake.key, lake.text)
+        self._keeps_text = lake.text != "none"
+        self._timezone = timezone
+        self._id = uuid.uuid4().hex
+
+    def take(self, job: _Job, copies: list[str]) -> None:
+        reading = Reading(job.source.name if job.source else "")
+        if job.source is None:
+            reading.rows_read = 1
+            reading.refused.append(Refused(None, job.problem, job.head))
+        else:
+            self._read(job, job.source, reading)
+        refused = _with_heads(job, reading.refused)
+        self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self._id, keep_text=self._keeps_text))
+        self.parts["ingests"].write(_ledger(job, reading, copies, self._id))
+
+    def _read(self, job: _Job, source: Source, reading: Reading) -> None:
+        content = job.content
+        options = ReadOptions(
+            timezone=self._timezone, longest_line=content.longest_line, content_hash=content.content_hash
+        )
         try:
-            for batch in read(job.source, job.file.path, reading, options):
-                _store(batch, job.source, job.file.shown, parts, room, batch_id)
+            for batch in read(source, job.file.path, reading, options):
+                self._store(batch, source, job.file.shown)
         except (OSError, EOFError) as error:
             reading.rows_read += 1
             reading.refused.append(Refused(None, f"the file breaks off: {error}", ""))
-    refused = _with_heads(job, reading.refused)
-    parts["quarantine"].write(_quarantine(job.file.shown, refused, batch_id, keep_text=lake.text != "none"))
-    parts["ingests"].write(_ledger(job, reading, copies, batch_id))
 
+    def _store(self, batch: pa.RecordBatch, source: Source, shown: str) -> None:
+        common = {
+            "source": pa.repeat(source.name, batch.num_rows),
+            "source_file": pa.repeat(shown, batch.num_rows),
+            "source_row": batch["record"],
+            "batch_id": pa.repeat(self._id, batch.num_rows),
+        }
+        if source.table == "requests":
+            self._store_calls(batch, source, common)
+        else:
+            self.parts[source.table].write(_assemble(batch, common, TABLES[source.table]))
 
-def _store(batch: pa.RecordBatch, source: Source, shown: str, parts: dict[str, Part], room: TextRoom, batch_id: str) -> None:
-    common = {
-        "source": pa.repeat(source.name, batch.num_rows),
-        "source_file": pa.repeat(shown, batch.num_rows),
-        "source_row": batch["record"],
-        "batch_id": pa.repeat(batch_id, batch.num_rows),
-    }
-    if source.table != "requests":
-        parts[source.table].write(_assemble(batch, common, pa.schema([*_wanted(source.table), schema.BATCH_ID])))
-        return
-    masked = {name: mask_column(batch[name]) for name in SAYS_WHO}
-    masked["api_key_id"] = _key_names(batch["api_key_id"], room.key)
-    common |= {"witness": pa.repeat(pa.scalar(source.witness, pa.int32()), batch.num_rows)}
-    rows = _assemble(batch, {**common, **masked, **_counted(batch), **room.columns(batch)}, schema.REQUEST_ROWS)
-    parts["requests"].write(rows)
-    kept = room.texts(batch, rows)
-    parts["texts"].write(kept.append_column("batch_id", pa.repeat(batch_id, kept.num_rows)))
-
-
-def _wanted(table: str) -> pa.Schema:
-    return schema.CHARGES if table == "charges" else schema.USAGE
+    def _store_calls(self, batch: pa.RecordBatch, source: Source, common: dict[str, pa.Array]) -> None:
+        made = {
+            **common,
+            "witness": pa.repeat(pa.scalar(source.witness, pa.int32()), batch.num_rows),
+            **{name: mask_column(batch[name]) for name in SAYS_WHO},
+            "api_key_id": _key_names(batch["api_key_id"], self._room.key),
+            **_counted(batch),
+            **self._room.columns(batch),
+        }
+        rows = _assemble(batch, made, schema.REQUEST_ROWS)
+        self.parts["requests"].write(rows)
+        kept = self._room.texts(batch, rows)
+        self.parts["texts"].write(kept.append_column("batch_id", pa.repeat(self._id, kept.num_rows)))
 
 
 def _assemble(batch: pa.RecordBatch, made: dict[str, pa.Array], wanted: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([made.get(f.name, batch[f.name] if f.name not in made else None) for f in wanted], schema=wanted)
+    return pa.RecordBatch.from_arrays(
+        [made.get(f.name, batch[f.name] if f.name not in made else None) for f in wanted], schema=wanted
+    )
 
 
 def _key_names(column: pa.Array, key: bytes) -> pa.Array:
@@ -214,11 +244,20 @@ def _counted(batch: pa.RecordBatch) -> dict[str, pa.Array]:
     counts = {"input_tokens": batch["input_tokens"].to_pylist(), "output_tokens": batch["output_tokens"].to_pylist()}
     source = batch["usage_source"].to_pylist()
     for at in pc.indices_nonzero(lacking).to_pylist():
-        call = batch.slice(at, 1).select(["messages", "system_text", "tools_text", "output_text", "request_model"]).to_pylist()[0]
+        call = (
+            batch.slice(at, 1)
+            .select(["messages", "system_text", "tools_text", "output_text", "request_model"])
+            .to_pylist()[0]
+        )
         encoding = tokens.encoding_for(call["request_model"] or "")
-        texts = [call["system_text"] or "", call["tools_text"] or "", *[plain_text(m.partition("\x1f")[2]) for m in call["messages"]]]
+        texts = [
+            call["system_text"] or "",
+            call["tools_text"] or "",
+            *[plain_text(m.partition("\x1f")[2]) for m in call["messages"]],
+        ]
         asked, answered = (
-            sum(tokens.count_tokens(pa.array(part), encoding).to_pylist()) for part in (texts, [call["output_text"] or ""])
+            sum(tokens.count_tokens(pa.array(part), encoding).to_pylist())
+            for part in (texts, [call["output_text"] or ""])
         )
         counts["input_tokens"][at], counts["output_tokens"][at], source[at] = asked, answered, "estimated"
     return {name: pa.array(values, pa.int64()) for name, values in counts.items()} | {
@@ -233,7 +272,8 @@ def _with_heads(job: _Job, refused: list[Refused]) -> list[Refused]:
         return refused
     found = heads(job.file.path, set(sorted(bare)[:MOST_HEADS]))
     return [
-        Refused(*found[r.line][:1], r.reason, found[r.line][1]) if r.line in found and not r.head else r for r in refused
+        Refused(*found[r.line][:1], r.reason, found[r.line][1]) if r.line in found and not r.head else r
+        for r in refused
     ]
 
 
@@ -264,5 +304,11 @@ def _ledger(job: _Job, reading: Reading, copies: list[str], batch_id: str) -> pa
         "not_calls": json.dumps(reading.not_calls, sort_keys=True),
         "warnings": json.dumps([{"kind": kind, "text": text} for kind, text in reading.warnings]),
     }
-    again = {"rows_kept": 0, "rows_merged": reading.rows_read, "rows_quarantined": 0, "not_calls": "{}", "warnings": "[]"}
+    again = {
+        "rows_kept": 0,
+        "rows_merged": reading.rows_read,
+        "rows_quarantined": 0,
+        "not_calls": "{}",
+        "warnings": "[]",
+    }
     return pa.Table.from_pylist([line, *({**line, **again, "path": copy} for copy in copies)], schema=schema.INGESTS)

@@ -218,7 +218,9 @@ class _Pieces:
         owner = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
         total = np.bincount(owner, weights=content, minlength=len(self.offsets) - 1).astype(np.int64)
         tools = pc.fill_null(pc.binary_length(self.calls["tools_text"].cast(pa.binary())), 0)
-        return pa.array(total - tools.to_numpy(zero_copy_only=False), mask=~self._known().to_numpy(zero_copy_only=False))
+        return pa.array(
+            total - tools.to_numpy(zero_copy_only=False), mask=~self._known().to_numpy(zero_copy_only=False)
+        )
 
     def _known(self) -> pa.Array:
         return pc.or_(pc.is_valid(self.calls["messages"]), pc.is_valid(self.calls["system_text"]))
@@ -241,7 +243,9 @@ def sketch(texts: pa.Array, key: bytes) -> pa.Array:
     runs = vocabulary[encoded.indices.to_numpy(zero_copy_only=False)]
     for step in (1, 2):
         same = owner[step:] == owner[:-step]
-        runs[:-step][same] = _mix(runs[:-step][same], vocabulary[encoded.indices.to_numpy(zero_copy_only=False)][step:][same])
+        runs[:-step][same] = _mix(
+            runs[:-step][same], vocabulary[encoded.indices.to_numpy(zero_copy_only=False)][step:][same]
+        )
     starts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
     least = np.empty((len(starts), SKETCH_HASHES), np.uint32)
     for number in range(SKETCH_HASHES):
@@ -259,7 +263,9 @@ def plain_text(content: str) -> str:
         parts = json.loads(content)
     except ValueError:
         return content
-    return "\n".join(str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts if isinstance(part, dict))
+    return "\n".join(
+        str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts if isinstance(part, dict)
+    )
 
 
 def _mix(state: Words, value: Words | np.uint64) -> Words:
@@ -273,7 +279,9 @@ def _mix(state: Words, value: Words | np.uint64) -> Words:
 
 
 def _hash(text: str, key: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key).digest(), "little", signed=True)
+    return int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key).digest(), "little", signed=True
+    )
 
 
 def _hashes(column: pa.Array, key: bytes, prepare: Callable[[str], str] = str) -> pa.Array:

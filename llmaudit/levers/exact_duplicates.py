@@ -8,7 +8,6 @@ from functools import partial
 
 import pyarrow as pa
 
-from llmaudit import queries
 from llmaudit.engine.base import Batches, Engine
 from llmaudit.levers.base import Lever, Stage, not_made
 

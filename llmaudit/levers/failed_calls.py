@@ -21,7 +21,9 @@ class FailedCalls(Lever):
     stage = Stage.AVOID
     rank = 1
     grade = "A"
-    action = "Mend the causes of billed failures: time-outs shorter than the answer takes, aborted streams, blind retries."
+    action = (
+        "Mend the causes of billed failures: time-outs shorter than the answer takes, aborted streams, blind retries."
+    )
     effort = "days"
     evidence_query = "failures"
 

@@ -40,9 +40,7 @@ def load(name: str) -> Query:
     return Query(name, sql, _header(sql))
 
 
-def run(
-    engine: Engine, name: str, *, into: str = "", params: Mapping[str, object] | None = None, **tables: str
-) -> str:
+def run(engine: Engine, name: str, *, into: str = "", params: Mapping[str, object] | None = None, **tables: str) -> str:
     """Run one query over the named tables; return the name of the result.
 
     `tables` says which table each name in the query's `reads:` stands for; one that is left out stands for itself.

@@ -129,7 +129,9 @@ class Replay:
         usage = self._left(tuple(earlier))
         name = "_".join(["replay", *(each.name for each in sequence)])
         hits = lever.hits(self.engine, usage)
-        [count] = self.engine.fetch(queries.run(self.engine, "row_count", into=f"{name}_count", counted=hits)).to_pylist()
+        [count] = self.engine.fetch(
+            queries.run(self.engine, "row_count", into=f"{name}_count", counted=hits)
+        ).to_pylist()
         if not count["rows"]:
             self._saved[sequence] = ()
             self._lefts[sequence] = usage

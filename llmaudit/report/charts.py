@@ -25,7 +25,11 @@ BLUE, GREEN, AMBER, GREY = "#4a86c5", "#3d9970", "#c77b30", "#8b95a1"
 WIDTH = 640
 IN_CHART = 10
 _FONT = "Arial, Helvetica, sans-serif"  # the renderer measures it as browsers draw it, so nothing is cut
-_DOLLARS = "$,.2~s"
+# Thousands and millions as k and M; cents as cents: the shorthand would print them as "m", which reads as millions.
+_DOLLARS = (
+    "datum.value >= 10000 ? format(datum.value, '$,.3~s') : datum.value >= 1 || datum.value <= 0 "
+    "? format(datum.value, '$,.2~f') : format(datum.value, '$.2~r')"
+)
 
 
 def spend_by_day(report: Report) -> AnyChart | None:
@@ -178,7 +182,7 @@ def _of(rows: list[dict[str, Any]]) -> alt.Chart:
 
 
 def _dollars(channel: type[Channel], name: str) -> Channel:
-    return channel(f"{name}:Q", title=None, axis=alt.Axis(format=_DOLLARS, tickCount=5))
+    return channel(f"{name}:Q", title=None, axis=alt.Axis(labelExpr=_DOLLARS, tickCount=5))
 
 
 def _places() -> alt.Y:
