@@ -49,8 +49,37 @@ def write(rows: pl.DataFrame, how: str, path: Path | None) -> None:
             rows.write_parquet(path)
         else:
             path.write_text(_TEXTS[how](rows), encoding="utf-8")
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise AuditError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+def price_list(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `pricing.show` as a list for people: one line per tier, context band and period, a column per token class."""
+    per_million = pl.when(pl.col("token_class").is_in(_SINGLE_UNITS)).then(1).otherwise(1_000_000)
+    until = pl.col("valid_to").cast(pl.String).fill_null("")
+    lines = rows.with_columns(
+        price=(pl.col("usd_per_unit").cast(pl.Float64) * per_million).round(9),
+        since=pl.col("valid_from").cast(pl.String).fill_null(""),
+        until=until,
+        context=pl.when(pl.col("from_tokens") > 0)
+        .then(pl.format("over {}", pl.col("from_tokens") - 1))
+        .otherwise(pl.lit("")),
+        hours=pl.when(pl.col("daily_from_second").is_not_null())
+        .then(pl.format("{}-{} h UTC", pl.col("daily_from_second") // 3_600, pl.col("daily_to_second") // 3_600))
+        .otherwise(pl.lit("")),
+    )
+    about = ["provider", "model", "tier", "context", "hours", "since", "until"]
+    wide = lines.pivot("token_class", index=[*about, "source", "checked"], values="price", aggregate_function="first")
+    empty = [name for name in about if wide[name].dtype == pl.String and (wide[name] == "").all()]
+    prices = [name for name in wide.columns if name not in {*about, "source", "checked"}]
+    return wide.select(*[name for name in about if name not in empty], *prices, "source", "checked").sort(
+        [name for name in about if name not in empty]
+    )
+
+
+_SINGLE_UNITS = ("images", "web_searches")
 
 
 def _print(rows: pl.DataFrame, how: str) -> None:
@@ -68,7 +97,7 @@ def _json(rows: pl.DataFrame) -> str:
 
 def _table(rows: pl.DataFrame) -> str:
     with pl.Config(
-        tbl_rows=ROWS_SHOWN, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=60, tbl_hide_dataframe_shape=True
+        tbl_rows=ROWS_SHOWN, tbl_cols=-1, tbl_width_chars=220, fmt_str_lengths=60, tbl_hide_dataframe_shape=True
     ):
         return f"{rows}\n{rows.height:,} rows"
 

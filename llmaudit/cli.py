@@ -215,7 +215,8 @@ def prices_show(
     from llmaudit import config as configs
 
     book = pricing.load(configs.load(config).prices)
-    asking.write(pricing.show(model, book), "table", None)
+    typer.echo("US dollars for a million tokens (other units: for one), by token class.")
+    asking.write(asking.price_list(pricing.show(model, book)), "table", None)
     return DONE
 
 

@@ -106,10 +106,10 @@ def open_tables(engine: Engine, lake: Lake, config: AuditConfig) -> None:
     _attach(engine, lake, config)
     calls = queries.run(engine, "calls", params=_window(config))
     queries.run(engine, "charges", params=_window(config))
-    queries.run(engine, "aggregates", into="usage", params=_window(config))
     engine.attach("discovered", lake.files("endpoints"), TABLES["endpoints"])
     money = pricing.price_usage(engine, calls, "money", pricing.load(config.prices))
     queries.run(engine, "requests", endpoints="discovered", money=money)
+    queries.run(engine, "aggregates", into="usage", params=_window(config))
 
 
 @dataclass(frozen=True)

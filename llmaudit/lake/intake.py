@@ -16,7 +16,7 @@ from llmaudit import schema, sources
 from llmaudit.errors import AuditError
 from llmaudit.lake import TABLES, Lake
 from llmaudit.lake.files import Content, InputFile, find, look_through
-from llmaudit.lake.secrets import mask, mask_column
+from llmaudit.lake.masking import mask, mask_column
 from llmaudit.lake.texts import TextRoom, plain_text
 from llmaudit.sources.base import Source
 from llmaudit.sources.reader import Reading, ReadOptions, Refused, heads, read

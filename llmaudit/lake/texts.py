@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llmaudit.lake.secrets import mask_column
+from llmaudit.lake.masking import mask_column
 from llmaudit.schema import TEXTS
 
 SAMPLE_PER_STRATUM = 1_500
