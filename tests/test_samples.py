@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
+
+import llmaudit
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "sample_logs"
@@ -210,3 +212,73 @@ def test_the_only_key_in_the_samples_is_the_planted_fake():
     found = Counter(key for p in LOGS for key in re.findall(r"sk-[A-Za-z0-9_-]{12,}", p.read_text("utf-8")))
     assert set(found) == {"sk-test-0000FAKE0000FAKE0000FAKE0000FAKE"}
     assert TRUTH["secret"] == ["support-route-0077"]
+
+
+@pytest.fixture(scope="module")
+def audit():
+    with llmaudit.audit(SAMPLES, as_of=date(2026, 11, 1)) as audit:
+        yield audit
+
+
+def test_the_audit_counts_every_call_once(audit):
+    intake, known = audit.data["intake"], TRUTH["records"]
+    kept_twice = known["litellm_callback"]["also_in_plain_jsonl"]
+    assert audit.data["totals"]["requests"] == TRUTH["requests"]
+    assert intake["rows_merged"] == kept_twice + known["claude_code"]["merged_lines"]
+    assert intake["rows_not_calls"] == sum(known["claude_code"]["not_calls"].values())
+    assert intake["rows_quarantined"] == known["plain_jsonl"]["quarantined"]
+    assert intake["rows_read"] == sum(
+        intake[name] for name in ("rows_kept", "rows_merged", "rows_not_calls", "rows_quarantined")
+    )
+
+
+def test_the_audit_prices_every_endpoint_to_the_last_digit(audit):
+    found = {row["key"]: row["cost_usd"] for row in audit.data["spend"]["endpoint"]}
+    found["/content/summarise"] -= audit.data["totals"]["estimated_usage_usd"]
+    labelled = {name: row for name, row in TRUTH["list_usd"]["by_endpoint"].items() if name.startswith("/")}
+    assert {name: found[name] for name in labelled} == {name: Decimal(row["usd"]) for name, row in labelled.items()}
+
+
+def test_the_audit_finds_the_planted_failures_and_repeats(audit):
+    steps = {step["lever"]: step["standalone_usd"] for step in audit.data["plan"]["steps"]}
+    assert steps["failed_calls"] == Decimal(TRUTH["list_usd"]["failed_but_billed"])
+    assert steps["exact_duplicates"] == Decimal(TRUTH["by_ttl"]["3600"]["saving_usd"])
+    assert audit.data["totals"]["errors"] == len(TRUTH["failed"])
+    cacheable = audit.sql("select request_id from duplicates where class = 'cacheable'")["request_id"]
+    assert set(cacheable) == set(TRUTH["cacheable"])
+    empty = audit.sql("select request_id from duplicates where class = 'empty_prompt'")["request_id"]
+    assert set(empty) == set(TRUTH["empty"])
+
+
+def test_longer_lived_caches_save_what_was_planted(audit):
+    found = {str(row["ttl_seconds"]): row for row in audit.data["duplicates"]["by_ttl"]}
+    for ttl_seconds, row in TRUTH["by_ttl"].items():
+        assert found[ttl_seconds]["requests"] == row["requests"]
+        assert found[ttl_seconds]["saving_usd"] == Decimal(row["saving_usd"])
+
+
+def test_the_audit_ties_to_the_bill_but_for_the_stated_gap(audit):
+    [bill] = audit.data["bills"]
+    assert bill["billed"] == Decimal(TRUTH["bill"]["billed_usd"])
+    assert bill["unexplained"] == Decimal(TRUTH["bill"]["gap_usd"])
+
+
+def test_calls_without_label_fall_into_the_two_call_sites_that_made_them(audit):
+    rows = audit.sql("select request_id, endpoint from requests where source_file like '%notes-app%'").rows()
+    sites = {TRUTH["unlabelled"][request_id]: set() for request_id, _ in rows}
+    for request_id, endpoint in rows:
+        sites[TRUTH["unlabelled"][request_id]].add(endpoint)
+    assert [len(endpoints) for endpoints in sites.values()] == [1, 1]
+    assert set.intersection(*sites.values()) == set()
+
+
+def test_ticket_routing_is_the_one_endpoint_to_move(audit):
+    assert [v["endpoint"] for v in audit.data["fine_tune"] if v["verdict"] == "move"] == ["/support/route"]
+
+
+def test_the_planted_key_reaches_no_report(audit, tmp_path):
+    for name in ("report.html", "report.json", "report.md"):
+        assert "0000FAKE" not in audit.report(tmp_path / name).read_text("utf-8")
+    texts = audit.sql("select cast(texts as varchar) as line from texts")
+    assert not texts["line"].str.contains("0000FAKE").any()
+    assert texts["line"].str.contains("I also pasted my API key by mistake").any()
