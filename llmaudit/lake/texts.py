@@ -249,10 +249,14 @@ def sketch(texts: pa.Array, key: bytes) -> pa.Array:
     starts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
     least = np.empty((len(starts), SKETCH_HASHES), np.uint32)
     for number in range(SKETCH_HASHES):
-        turned = (_mix(runs, np.uint64(number + 1)) >> np.uint64(32)).astype(np.uint32)
+        turned = ((runs * _TURNS[number]) >> np.uint64(32)).astype(np.uint32)
         least[:, number] = np.minimum.reduceat(turned, starts)
     found = dict(zip(owner[starts].tolist(), (row.astype("<u4").tobytes() for row in least), strict=True))
     return pa.array([found.get(row) for row in range(len(texts))], pa.binary())
+
+
+# Odd multipliers: each turns the runs' hashes, mixed already, into another order.
+_TURNS = np.random.default_rng(16).integers(0, 2**63, SKETCH_HASHES, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
 def plain_text(content: str) -> str:
@@ -305,9 +309,6 @@ def _sorted_json(text: str) -> str:
 
 def _ends(first_user: pa.Array) -> tuple[pa.Array, pa.Array]:
     """First and last four words of each text, masked."""
-    starts = masked(pc.utf8_slice_codeunits(first_user, 0, END_CHARACTERS))
-    ends = masked(pc.utf8_slice_codeunits(first_user, -END_CHARACTERS, None))
-    return (
-        pc.struct_field(pc.extract_regex(starts, _HEAD), "words"),
-        pc.struct_field(pc.extract_regex(ends, _TAIL), "words"),
-    )
+    starts = pc.extract_regex(pc.utf8_slice_codeunits(first_user, 0, END_CHARACTERS), _HEAD)
+    ends = pc.extract_regex(pc.utf8_slice_codeunits(first_user, -END_CHARACTERS, None), _TAIL)
+    return masked(pc.struct_field(starts, "words")), masked(pc.struct_field(ends, "words"))

@@ -11,7 +11,12 @@ import json
 import random
 from pathlib import Path
 
-WORDS = [f"{a}{b}{c}" for a in ("re", "un", "con", "pre", "dis", "") for b in ("form", "tract", "port", "ject", "spect", "late", "vise", "pose") for c in ("", "s", "ed", "ing", "ion", "or", "able")]
+WORDS = [
+    f"{a}{b}{c}"
+    for a in ("re", "un", "con", "pre", "dis", "")
+    for b in ("form", "tract", "port", "ject", "spect", "late", "vise", "pose")
+    for c in ("", "s", "ed", "ing", "ion", "or", "able")
+]
 ENDPOINTS = 20
 REPEAT, FAILURE = 0.3, 0.01
 
@@ -30,7 +35,9 @@ def write(path: Path, rows: int, seed: int = 7) -> None:
             out.write(json.dumps(_call(rng, number, rows, systems, asked), separators=(",", ":")) + "\n")
 
 
-def _call(rng: random.Random, number: int, rows: int, systems: list[str], asked: list[tuple[int, str, str]]) -> dict[str, object]:
+def _call(
+    rng: random.Random, number: int, rows: int, systems: list[str], asked: list[tuple[int, str, str]]
+) -> dict[str, object]:
     if asked and rng.random() < REPEAT:
         endpoint, prompt, answer = asked[rng.randrange(len(asked))]
     else:
