@@ -46,7 +46,7 @@ def statuses(
 
 def _discovery(lake: Lake, report: Report, discovery: Discovery) -> Status:
     if lake.text == "none":
-        return ("skipped", "text = none keeps no texts to find endpoints in")
+        return ("skipped", "text = none keeps no texts: unlabelled calls are grouped by equal prompt templates only")
     if discovery.coverage is None:
         return ("skipped", "every call has a label or no text")
     unattributed = next((r["requests"] for r in report["spend"]["endpoint"] if r["key"] is None), 0)

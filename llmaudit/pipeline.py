@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ def run(
         found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
     )
     tell("Replaying levers")
-    replay = Replay(engine, book, "metered")
+    replay = Replay(engine, book, "metered", money)
     pulled = _instances(chosen, config, verdicts, replay)
     headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
     everything = replay.plan(pulled, facts.total)
@@ -257,7 +257,7 @@ def _report(
     everything: Plan,
 ) -> dict[str, Any]:
     """`report.json`, but for what the run says of itself."""
-    window = assemble.window(config, facts.totals["first_at"], facts.totals["last_at"], facts.sources)
+    window = assemble.window(config, *_extent(facts), facts.sources)
     found = assemble.findings(
         [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")],
         window["days"],
@@ -284,6 +284,14 @@ def _report(
         "plan": assemble.plan(headline, everything),
         "bills": assemble.bills(facts.bills),
     }
+
+
+def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:
+    """First and last moment of the calls or, where there are only bills, of those."""
+    if facts.totals["first_at"] or not facts.bills:
+        return facts.totals["first_at"], facts.totals["last_at"]
+    last = max(bill["end_at"] for bill in facts.bills) - timedelta(microseconds=1)
+    return min(bill["start_at"] for bill in facts.bills), last
 
 
 def _keep(config: AuditConfig, lake: Lake, engine: Engine) -> None:

@@ -70,7 +70,8 @@ def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict
         reason = "These calls carry no label and share no wording, so they are no one feature to move."
         return Verdict(endpoint, requests, None, reason, "no_endpoint")
     seen = rows.sort("call_key", "request_id").head(MAX_ROWS).filter(pl.col("status") == "ok")
-    silent = seen.filter((pl.col("output").fill_null("") == "") & (pl.col("tools_offered") > 0)).height
+    shown = seen.filter(pl.col("prompt").is_not_null())
+    silent = shown.filter((pl.col("output").fill_null("") == "") & (pl.col("tools_offered") > 0)).height
     seen = seen.filter(pl.col("output").fill_null("").str.strip_chars() != "")
     seen = seen.with_columns(pl.Series("input", _inputs(seen), dtype=pl.String)).filter(pl.col("input") != "")
     if not seen.height and not silent:

@@ -13,6 +13,7 @@ from llmaudit.report.text import clean, logged
 
 TITLE = "Against the bills"
 ORDER = 25
+MOST_LINES = 3
 
 
 def blocks(report: Report) -> Sequence[Block]:
@@ -34,7 +35,10 @@ def blocks(report: Report) -> Sequence[Block]:
 def terminal(report: Report) -> Sequence[Line]:
     rates = [bill for bill in report["bills"] if bill["capture_rate"] is not None]
     if not rates:
-        return ()
+        return tuple(
+            line("Bills", f"{_amount(bill, 'billed')} billed, no logged calls to hold against it ({_name(bill)})")
+            for bill in report["bills"][:MOST_LINES]
+        )
     worst = min(rates, key=lambda bill: bill["capture_rate"])
     text = f"{show.share(worst['capture_rate'])} found in the log, {_amount(worst, 'unexplained')} unexplained"
     which = f"{_name(worst)}, the lowest of {len(rates)}" if len(rates) > 1 else _name(worst)
