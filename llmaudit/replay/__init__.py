@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
+from fractions import Fraction
 from functools import partial
-from itertools import combinations, permutations
+from itertools import chain, combinations, count, permutations
 from math import factorial
 
 import numpy as np
@@ -23,7 +24,6 @@ BOOTSTRAP_DRAWS = 1_000
 BOOTSTRAP_SEED = 20_261_101
 CONFIDENCE = (0.05, 0.95)
 MOST_ORDERS = 24
-EXACT_SHAPLEY_LEVERS = 8
 MICRO = Decimal("0.000001")
 
 
@@ -72,21 +72,48 @@ class Plan:
     """Smallest and largest total over the orders tried; None where there were too many to try all."""
 
 
+@dataclass(frozen=True)
+class _State:
+    """What a run of levers has left: the usage table, and what each of its calls costs."""
+
+    usage: str
+    money: str
+
+
+@dataclass(frozen=True)
+class _Pull:
+    """One lever pulled on one state."""
+
+    saved: tuple[Saved, ...]
+    touched: _State | None
+    """The touched calls as they would have been; None where the lever found none."""
+
+    @property
+    def saving_usd(self) -> Decimal:
+        return sum((row.saving_usd for row in self.saved), ZERO)
+
+
 @dataclass
 class Replay:
-    """Pulls levers over one usage table, remembering what it has already worked out."""
+    """Pulls levers over one usage table, remembering what it has already worked out.
+
+    `money` is the priced form of `usage` (see `pricing.price_usage`); it may hold further calls.
+    """
 
     engine: Engine
     book: pricing.Book
     usage: str
-    _after: dict[tuple[Lever, ...], str] = field(default_factory=dict)
-    _saved: dict[tuple[Lever, ...], tuple[Saved, ...]] = field(default_factory=dict)
-    _lefts: dict[tuple[Lever, ...], str] = field(default_factory=dict)
+    money: str
+    _pulls: dict[tuple[_State, Lever], _Pull] = field(default_factory=dict)
+    _lefts: dict[tuple[_State, Lever], _State] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
+    _columns: pa.Schema | None = None
 
     def plan(self, levers: Sequence[Lever], baseline_usd: Decimal) -> Plan:
         """Pull `levers` in the order of replay."""
         ordered = tuple(registry.in_order(list(levers)))
-        rounded = _rounded([self._saving(ordered[: n + 1]) for n in range(len(ordered))])
+        pulls = self._sequence(ordered)
+        rounded = _rounded([pull.saving_usd for pull in pulls])
         shares = _rounded(self._shapley(ordered), total=sum(rounded, ZERO))
         left = baseline_usd
         steps = []
@@ -95,8 +122,8 @@ class Replay:
             steps.append(
                 Step(
                     lever,
-                    self._steps(ordered[: number + 1]),
-                    standalone_usd=self._saving((lever,)).quantize(MICRO),
+                    pulls[number].saved,
+                    standalone_usd=self._total((lever,)).quantize(MICRO),
                     in_order_usd=rounded[number],
                     shapley_usd=shares[number],
                     after_usd=left,
@@ -107,80 +134,92 @@ class Replay:
     def saves_by_endpoint(self, lever: Lever) -> dict[str | None, Decimal]:
         """What the lever saves on its own, per endpoint. Negative where it would cost more."""
         saves: dict[str | None, Decimal] = {}
-        for row in self._steps((lever,)):
+        [pull] = self._sequence((lever,))
+        for row in pull.saved:
             saves[row.endpoint] = saves.get(row.endpoint, ZERO) + row.saving_usd
         return saves
 
-    def _saving(self, sequence: tuple[Lever, ...]) -> Decimal:
-        """What the last lever of the sequence saves after the others."""
-        return sum((row.saving_usd for row in self._steps(sequence)), ZERO)
+    def _total(self, levers: tuple[Lever, ...]) -> Decimal:
+        return sum((pull.saving_usd for pull in self._sequence(levers)), ZERO)
 
-    def _total(self, sequence: tuple[Lever, ...]) -> Decimal:
-        return sum((self._saving(sequence[: n + 1]) for n in range(len(sequence))), ZERO)
+    def _sequence(self, levers: tuple[Lever, ...]) -> list[_Pull]:
+        """Pull each lever on what the ones before it left."""
+        state = _State(self.usage, self.money)
+        pulls = []
+        for number, lever in enumerate(levers):
+            pull = self._pull(state, lever)
+            pulls.append(pull)
+            if number + 1 < len(levers):
+                state = self._left(state, lever)
+        return pulls
 
-    def _steps(self, sequence: tuple[Lever, ...]) -> tuple[Saved, ...]:
-        if sequence not in self._saved:
-            self._pull(sequence)
-        return self._saved[sequence]
+    def _pull(self, state: _State, lever: Lever) -> _Pull:
+        if (state, lever) not in self._pulls:
+            self._pulls[state, lever] = self._pulled(state, lever)
+        return self._pulls[state, lever]
 
-    def _pull(self, sequence: tuple[Lever, ...]) -> None:
-        """Pull the last lever of the sequence on the usage that the others leave."""
-        *earlier, lever = sequence
-        usage = self._left(tuple(earlier))
-        name = "_".join(["replay", *(each.name for each in sequence)])
-        hits = lever.hits(self.engine, usage)
-        [count] = self.engine.fetch(
-            queries.run(self.engine, "row_count", into=f"{name}_count", counted=hits)
-        ).to_pylist()
-        if not count["rows"]:
-            self._saved[sequence] = ()
-            self._lefts[sequence] = usage
-            return
-        touched = queries.run(self.engine, "replay_touched", into=f"{name}_touched", usage=usage, hits=hits)
-        after = f"{name}_after"
-        columns = self._columns()
-        self.engine.map_batches(touched, partial(_each, lever, columns), columns, into=after)
-        before_usd = pricing.price_usage(self.engine, touched, f"{name}_before_usd", self.book)
-        after_usd = pricing.price_usage(self.engine, after, f"{name}_after_usd", self.book)
+    def _pulled(self, state: _State, lever: Lever) -> _Pull:
+        name = self._name(state, lever)
+        hits = lever.hits(self.engine, state.usage)
+        counted = queries.run(self.engine, "row_count", into=f"{name}_count", counted=hits)
+        [found] = self.engine.fetch(counted).to_pylist()
+        if not found["rows"]:
+            return _Pull((), None)
+        touched = queries.run(self.engine, "replay_touched", into=f"{name}_touched", usage=state.usage, hits=hits)
+        columns = self._usage_columns()
+        self.engine.map_batches(touched, partial(_each, lever, columns), columns, into=f"{name}_after")
+        after = _State(
+            f"{name}_after",
+            pricing.price_usage(self.engine, f"{name}_after", f"{name}_after_usd", self.book),
+        )
         saving = queries.run(
-            self.engine, "replay_saving", into=f"{name}_saving", touched=touched, before=before_usd, after=after_usd
+            self.engine, "replay_saving", into=f"{name}_saving", touched=touched, before=state.money, after=after.money
         )
         days = queries.run(self.engine, "replay_days", into=f"{name}_days", saving=saving)
-        self._saved[sequence] = tuple(_saved(row) for row in self.engine.fetch(days).to_pylist())
-        self._after[sequence] = after
+        return _Pull(tuple(_saved(row) for row in self.engine.fetch(days).to_pylist()), after)
 
-    def _left(self, sequence: tuple[Lever, ...]) -> str:
-        """The usage table after a whole sequence."""
-        if not sequence:
-            return self.usage
-        self._steps(sequence)
-        if sequence not in self._lefts:
-            self._lefts[sequence] = self._next(sequence)
-        return self._lefts[sequence]
+    def _left(self, state: _State, lever: Lever) -> _State:
+        """The state after a pull: the same one where the lever found nothing."""
+        touched = self._pull(state, lever).touched
+        if touched is None:
+            return state
+        if (state, lever) not in self._lefts:
+            usage, money = (
+                queries.run(self.engine, "replay_next", into=f"{touched.usage}_{kind}", usage=whole, after=part)
+                for kind, whole, part in (("usage", state.usage, touched.usage), ("money", state.money, touched.money))
+            )
+            self._lefts[state, lever] = _State(usage, money)
+        return self._lefts[state, lever]
 
-    def _next(self, sequence: tuple[Lever, ...]) -> str:
-        name = "_".join(["replay", *(each.name for each in sequence), "usage"])
-        return queries.run(
-            self.engine, "replay_next", into=name, usage=self._left(sequence[:-1]), after=self._after[sequence]
-        )
+    def _name(self, state: _State, lever: Lever) -> str:
+        """A name for the tables of a pull that no other pull has, whatever the settings of its levers."""
+        earlier = state.usage.removesuffix("_after_usage") if state.usage != self.usage else "replay"
+        whole = f"{earlier}_{lever.name}"
+        name = next(n for n in chain([whole], (f"{whole}_{n}" for n in count(2))) if n not in self._names)
+        self._names.add(name)
+        return name
 
-    def _columns(self) -> pa.Schema:
-        return self.engine.fetch(queries.run(self.engine, "no_rows", into="no_rows", rows=self.usage)).schema
+    def _usage_columns(self) -> pa.Schema:
+        if self._columns is None:
+            empty = queries.run(self.engine, "no_rows", into="no_rows", rows=self.usage)
+            self._columns = self.engine.fetch(empty).schema
+        return self._columns
 
     def _shapley(self, ordered: tuple[Lever, ...]) -> list[Decimal]:
         """Each lever's average contribution over all coalitions, every coalition pulled in the order of replay."""
-        count = len(ordered)
+        players = range(len(ordered))
         shares = []
-        for lever in ordered:
-            others = [each for each in ordered if each is not lever]
-            share = ZERO
-            for size in range(count):
-                weight = Decimal(factorial(size) * factorial(count - size - 1)) / factorial(count)
+        for player in players:
+            others = [other for other in players if other != player]
+            share = Fraction(0)
+            for size in players:
+                weight = Fraction(factorial(size) * factorial(len(others) - size), factorial(len(ordered)))
                 for chosen in combinations(others, size):
-                    with_it = tuple(each for each in ordered if each is lever or each in chosen)
-                    share += weight * (self._total(with_it) - self._total(chosen))
+                    without = tuple(ordered[at] for at in chosen)
+                    with_it = tuple(ordered[at] for at in sorted((player, *chosen)))
+                    share += weight * Fraction(self._total(with_it) - self._total(without))
             shares.append(share)
-        return shares
+        return [Decimal(share.numerator) / share.denominator for share in shares]
 
     def _order_spread(self, ordered: tuple[Lever, ...]) -> tuple[Decimal, Decimal] | None:
         if factorial(len(ordered)) > MOST_ORDERS:
@@ -216,11 +255,15 @@ def _saved(row: dict[str, object]) -> Saved:
 
 
 def _rounded(parts: Sequence[Decimal], total: Decimal | None = None) -> list[Decimal]:
-    """Parts at six decimals that sum to their total at six decimals: largest remainders are rounded up first."""
+    """Parts at six decimals that sum to `total` (or theirs) at six decimals: the largest remainders are rounded up first.
+
+    A total further off than rounding explains is met all the same, every part taking an equal share of the difference.
+    """
     goal = (sum(parts, ZERO) if total is None else total).quantize(MICRO)
-    floors = [part.quantize(MICRO, rounding="ROUND_FLOOR") for part in parts]
-    missing = int((goal - sum(floors, ZERO)) / MICRO)
+    floors = [part.quantize(MICRO, rounding=ROUND_FLOOR) for part in parts]
+    if not parts:
+        return floors
+    each, more = divmod(int((goal - sum(floors, ZERO)) / MICRO), len(parts))
     by_remainder = sorted(range(len(parts)), key=lambda at: (floors[at] - parts[at], at))
-    for at in by_remainder[: max(missing, 0)]:
-        floors[at] += MICRO
-    return floors
+    raised = set(by_remainder[:more])
+    return [floor + MICRO * (each + (at in raised)) for at, floor in enumerate(floors)]
