@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -28,9 +29,13 @@ class FineTune(Lever):
     action = "Fine-tune a small open model on these calls and run its acceptance test before moving traffic."
     effort = "weeks"
 
-    endpoints: tuple[str, ...] = ()
+    endpoints: Sequence[str] = ()
     target_provider: str = "mistral_ai"
     target_model: str = "ministral-8b-latest"
+
+    def __post_init__(self) -> None:
+        named = (self.endpoints,) if isinstance(self.endpoints, str) else tuple(dict.fromkeys(self.endpoints))
+        object.__setattr__(self, "endpoints", named)
 
     def assumes(self) -> tuple[str, ...]:
         return (
