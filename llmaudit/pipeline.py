@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -65,51 +66,54 @@ def run(
     """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend."""
     chosen = _chosen(config)
     book = pricing.load(config.prices)
-    scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
-    lake = _lake(config, Path(scratch.name))
-    tell("Reading files")
-    took = _ingest(config, lake, Path(scratch.name), read)
-    engine = engines.start(config.engine, dict(config.engine_options))
-    tell("Merging calls")
-    stored = _attach(engine, lake, config)
-    calls = queries.run(engine, "calls", params=_window(config))
-    queries.run(engine, "charges", params=_window(config))
-    tell("Finding endpoints")
-    found, discovery = _endpoints(engine)
-    tell("Pricing")
-    money = pricing.price_usage(engine, calls, "money", book)
-    unmetered = pricing.price_usage(
-        engine, queries.run(engine, "unmetered", into="unmetered_calls"), "unmetered_usd", book
-    )
-    queries.run(engine, "requests", endpoints="discovered", money=money)
-    tell("Asking questions")
-    facts = _facts(engine, unmetered, config, stored)
-    tell("Judging endpoints")
-    verdicts = judge(
-        found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
-    )
-    tell("Replaying levers")
-    replay = Replay(engine, book, "metered", money)
-    pulled = _instances(chosen, config, verdicts, replay)
-    headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
-    everything = replay.plan(pulled, facts.total)
-    tell("Writing the report")
-    report = _report(config, lake, book, facts, verdicts, headline, everything)
-    report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
-    report["warnings"] = doubts.warnings(config, report, book.as_of, took, lake.ingests(), facts.likely)
-    _keep(config, lake, engine)
+    _check_tuned_model(config, book)
+    with ExitStack() as held:
+        scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
+        held.callback(scratch.cleanup)
+        lake = _lake(config, Path(scratch.name))
+        tell("Reading files")
+        took = _ingest(config, lake, Path(scratch.name), read)
+        engine = engines.start(config.engine, dict(config.engine_options))
+        held.callback(engine.close)
+        tell("Merging calls")
+        stored = _attach(engine, lake, config)
+        calls = _tables(engine, config)
+        tell("Finding endpoints")
+        found, discovery = _endpoints(engine)
+        tell("Pricing")
+        money = pricing.price_usage(engine, calls, "money", book)
+        unmetered = pricing.price_usage(
+            engine, queries.run(engine, "unmetered", into="unmetered_calls"), "unmetered_usd", book
+        )
+        queries.run(engine, "requests", endpoints="discovered", money=money)
+        tell("Asking questions")
+        facts = _facts(engine, unmetered, config, stored)
+        tell("Judging endpoints")
+        verdicts = judge(
+            found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
+        )
+        tell("Replaying levers")
+        replay = Replay(engine, book, "metered", money)
+        pulled = _instances(chosen, config, verdicts, replay)
+        headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
+        everything = replay.plan(pulled, facts.total)
+        tell("Writing the report")
+        report = _report(config, lake, book, facts, verdicts, headline, everything)
+        report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
+        report["warnings"] = doubts.warnings(config, report, book.as_of, took, lake.ingests(), facts.likely)
+        _keep(config, lake, engine)
+        held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
 
 
 def open_tables(engine: Engine, lake: Lake, config: AuditConfig) -> None:
     """Make a lake's tables readable by name, as a report left them: requests (priced), charges, usage, texts."""
     _attach(engine, lake, config)
-    calls = queries.run(engine, "calls", params=_window(config))
-    queries.run(engine, "charges", params=_window(config))
+    calls = _tables(engine, config)
     engine.attach("discovered", lake.files("endpoints"), TABLES["endpoints"])
     money = pricing.price_usage(engine, calls, "money", pricing.load(config.prices))
     queries.run(engine, "requests", endpoints="discovered", money=money)
-    queries.run(engine, "aggregates", into="usage", params=_window(config))
+    engine.alias("usage", "aggregates")
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,15 @@ def _chosen(config: AuditConfig) -> list[str]:
     return [name for name in known if (not config.levers or name in config.levers) and name not in config.without]
 
 
+def _check_tuned_model(config: AuditConfig, book: pricing.Book) -> None:
+    """A model without a price would save nothing, which reads as if moving did not pay."""
+    if book.place(config.tuned_provider, config.tuned_model, None, None) is None:
+        raise AuditError(
+            f"tuned_model {config.tuned_model!r} of tuned_provider {config.tuned_provider!r} has no price, so what a tuned "
+            "model would cost is unknown. Name another one, or its rates in prices.toml; see `llmaudit prices show`."
+        )
+
+
 def _lake(config: AuditConfig, scratch: Path) -> Lake:
     if config.lake is None:
         return Lake.temporary(scratch / "lake", config.text or "sample")
@@ -181,6 +194,13 @@ def _attach(engine: Engine, lake: Lake, config: AuditConfig) -> int:
 
 _BATCHES = pa.schema([("batch_id", pa.string()), ("path", pa.string())])
 _MODES = pa.schema([("source", pa.string()), ("billing_mode", pa.string())])
+
+
+def _tables(engine: Engine, config: AuditConfig) -> str:
+    """What falls into the window, each thing once: `charges`, `aggregates` and, returned, the calls."""
+    for name in ("charges", "aggregates"):
+        queries.run(engine, name, params=_window(config))
+    return queries.run(engine, "calls", params=_window(config))
 
 
 def _window(config: AuditConfig) -> dict[str, object]:

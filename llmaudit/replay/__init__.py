@@ -115,7 +115,7 @@ class Replay:
         pulls = self._sequence(ordered)
         rounded = _rounded([pull.saving_usd for pull in pulls])
         shares = _rounded(self._shapley(ordered), total=sum(rounded, ZERO))
-        left = baseline_usd
+        baseline_usd = left = baseline_usd.quantize(MICRO)
         steps = []
         for number, lever in enumerate(ordered):
             left -= rounded[number]
