@@ -223,17 +223,21 @@ def _finding(
 def plan(headline: Plan, everything: Plan) -> dict[str, Any]:
     return {
         "baseline_usd": headline.baseline_usd,
-        "steps": [_step(step) for step in headline.steps],
+        "steps": steps(headline),
         "headline_saving_usd": headline.saving_usd,
         "after_usd": headline.baseline_usd - headline.saving_usd,
         "order_spread_usd": _spread(headline),
         "with_evaluation": {
-            "steps": [_step(step) for step in everything.steps],
+            "steps": steps(everything),
             "saving_usd": everything.saving_usd,
             "after_usd": everything.baseline_usd - everything.saving_usd,
             "order_spread_usd": _spread(everything),
         },
     }
+
+
+def steps(plan: Plan) -> list[dict[str, Any]]:
+    return [_step(step) for step in plan.steps]
 
 
 def fine_tune(

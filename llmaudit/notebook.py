@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,11 +22,55 @@ DIMENSIONS = (
     *assemble.DIMENSIONS,
     *assemble.FURTHER_DIMENSIONS,
     "day",
-    "user_id",
     "session_id",
     "request_model",
     "status",
 )
+
+
+TABLES = ("requests", "charges", "usage", "texts", "duplicates")
+
+_KEYS = {"day": "d.day", "service_tier": "coalesce(r.service_tier, 'standard')"}
+_SPEND = """
+select
+    {keys},
+    count(*) as requests,
+    cast(sum(r.input_tokens) as bigint) as input_tokens,
+    cast(sum(r.output_tokens) as bigint) as output_tokens,
+    case
+        when
+            count(*) filter (where r.billable) > 0
+            and count(*) filter (where r.billable and r.cost_usd is not null) = 0
+        then null
+        else sum(r.cost_usd)
+    end as cost_usd
+from requests as r
+join days as d on r.started_at >= d.starts_at and r.started_at < d.ends_at
+group by {places}
+"""
+"""As in queries/spend.sql, which names every way of dividing that the report shows; here the user combines them."""
+
+_Columns = Mapping[str, type[pl.DataType] | pl.DataType]
+_USD = pl.Decimal(38, 12)
+_FINDINGS: _Columns = {
+    **dict.fromkeys(("id", "lever", "grade", "endpoint", "model"), pl.String),
+    "requests": pl.Int64,
+    **dict.fromkeys(("low_usd", "expected_usd", "high_usd", "monthly_usd"), _USD),
+    **dict.fromkeys(("action", "effort", "status"), pl.String),
+}
+_STEPS: _Columns = {
+    **dict.fromkeys(("lever", "stage", "grade"), pl.String),
+    **dict.fromkeys(("standalone_usd", "in_order_usd", "shapley_usd", "after_usd"), _USD),
+}
+_VERDICTS: _Columns = {
+    "endpoint": pl.String,
+    "requests": pl.Int64,
+    **dict.fromkeys(("verdict", "reason"), pl.String),
+    "cost_usd": _USD,
+    **dict.fromkeys(("estimate", "low", "high", "baseline"), pl.Float64),
+    "n": pl.Int64,
+    "saving_usd": _USD,
+}
 
 
 def audit(*paths: str | Path, settings: Path | str | None = None, **given: Any) -> Audit:
@@ -73,16 +118,14 @@ class Audit:
 
     def spend(self, by: str | Sequence[str] = "model") -> pl.DataFrame:
         """Calls, tokens, US dollars and share of the total, by one or several columns, the dearest first."""
-        columns = [by] if isinstance(by, str) else list(by)
+        columns = list(dict.fromkeys([by] if isinstance(by, str) else by))
         for name in columns:
             if name not in DIMENSIONS:
                 raise UnknownName("dimension", name, set(DIMENSIONS))
-        keys = ", ".join("cast(started_at as date) as day" if name == "day" else name for name in columns)
-        rows = self.sql(
-            f"select {keys}, count(*) as requests, cast(sum(input_tokens) as bigint) as input_tokens, "
-            "cast(sum(output_tokens) as bigint) as output_tokens, sum(cost_usd) as cost_usd "
-            f"from requests group by {', '.join(str(n + 1) for n in range(len(columns)))}"
-        )
+        if not columns:
+            raise AuditError(f"Name at least one column to divide spend by, of: {', '.join(sorted(DIMENSIONS))}.")
+        keys = ", ".join(_KEYS.get(name, f"r.{name}") + f" as {name}" for name in columns)
+        rows = self.sql(_SPEND.format(keys=keys, places=", ".join(str(n + 1) for n in range(len(columns)))))
         total = self.data["totals"]["cost_usd"]
         share = pl.col("cost_usd").cast(pl.Float64) / float(total) if total else pl.lit(None, pl.Float64)
         return rows.with_columns(share.alias("share")).sort(
@@ -91,54 +134,58 @@ class Audit:
 
     def findings(self) -> pl.DataFrame:
         """Every finding, the largest saving first."""
-        return _frame(
+        rows = [
             {
-                **{name: f[name] for name in ("id", "lever", "grade", "endpoint", "model", "requests")},
-                **{f"{name}_usd": _usd(f["saving_usd"][name]) for name in ("low", "expected", "high")},
-                "monthly_usd": _usd(f["monthly_usd"]),
-                **{name: f[name] for name in ("action", "effort", "status")},
+                **f,
+                **{f"{name}_usd": f["saving_usd"][name] for name in ("low", "expected", "high")},
             }
             for f in self.data["findings"]
-        )
+        ]
+        return _frame(rows, _FINDINGS)
 
     def plan(self, *, with_evaluation: bool = False) -> pl.DataFrame:
         """The steps of the headline plan, or of the one that needs acceptance tests too. `in_order_usd` sums to the saving."""
         plan = self.data["plan"]["with_evaluation"] if with_evaluation else self.data["plan"]
-        return _frame(
-            {name: _usd(v) if name.endswith("_usd") else v for name, v in step.items()} for step in plan["steps"]
-        )
+        return _frame(plan["steps"], _STEPS)
 
     def fine_tune(self) -> pl.DataFrame:
         """Verdict and evidence per endpoint."""
-        return _frame(
-            {
-                **{name: v[name] for name in ("endpoint", "requests", "verdict", "reason")},
-                "cost_usd": _usd(v["cost_usd"]),
-                **{name: (v["agreement"] or {}).get(name) for name in ("estimate", "low", "high", "baseline", "n")},
-                "saving_usd": _usd((v["saving_usd"] or {}).get("expected")),
-            }
+        rows = [
+            {**v, **(v["agreement"] or {}), "saving_usd": (v["saving_usd"] or {}).get("expected")}
             for v in self.data["fine_tune"]
-        )
+        ]
+        return _frame(rows, _VERDICTS)
 
     def what_if(self, pulled: Iterable[Lever]) -> pl.DataFrame:
         """Replay the log under these levers, in their fixed order. One row per lever; `in_order_usd` sums to the joint saving."""
-        plan = self._run.replay.plan(list(pulled), self.data["totals"]["cost_usd"])
-        return _frame(
-            {
-                "lever": step.lever.name,
-                "grade": step.lever.grade,
-                "standalone_usd": step.standalone_usd,
-                "in_order_usd": step.in_order_usd,
-                "shapley_usd": step.shapley_usd,
-                "after_usd": step.after_usd,
-            }
-            for step in plan.steps
-        )
+        chosen = [pulled] if isinstance(pulled, Lever) else list(pulled)
+        for lever in chosen:
+            if not isinstance(lever, Lever):
+                raise AuditError(
+                    f"what_if takes levers with their settings, such as ExactDuplicates(ttl_seconds=60), not {lever!r}."
+                )
+        self._check_open()
+        return _frame(assemble.steps(self._run.replay.plan(chosen, self.data["totals"]["cost_usd"])), _STEPS)
 
     def sql(self, query: str) -> pl.DataFrame:
-        """Ask the audit's own tables: `requests` (priced calls), `charges`, `duplicates`, ... DuckDB's SQL, or Spark's on Spark."""
-        self._run.engine.run(query.strip().rstrip(";"), "asked", {})
-        return pl.DataFrame(self._run.engine.fetch("asked"))
+        """Ask the audit's own tables: `requests` (priced calls), `charges`, `usage`, `texts`, `duplicates`.
+
+        DuckDB's SQL, or on Spark that which both engines mean the same by.
+        """
+        self._check_open()
+        engine = self._run.engine
+        engine.alias("usage", "aggregates")
+        try:
+            engine.run(query.strip().rstrip(";"), "asked", {})
+        except Exception as error:
+            raise AuditError(f"{str(error).splitlines()[0]}\nTables: {', '.join(TABLES)}.") from error
+        return pl.DataFrame(engine.fetch("asked"))
+
+    def _check_open(self) -> None:
+        if self._run.closed:
+            raise AuditError(
+                "This audit is closed: its tables are gone. What it found is still in `data` and `report`."
+            )
 
     def report(self, path: str | Path) -> Path:
         """Write the report; the extension picks HTML, JSON or Markdown."""
@@ -166,12 +213,47 @@ class Audit:
 
 
 def _typed(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if name in ("levers", "without") else value for name, value in given.items()}
+    """Settings as `AuditConfig` has them: days, paths and lists may be written as text, or in any sequence."""
+    known = {field.name for field in fields(config.AuditConfig)} - {"paths"}
+    for name in given:
+        if name not in known:
+            raise UnknownName("setting", name, known)
+    return {
+        name: _READ[name](name, value) if name in _READ and value is not None else value
+        for name, value in given.items()
+    }
 
 
-def _usd(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(value)
+def _names(_: str, value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), infer_schema_length=None)
+def _path(_: str, value: str | Path) -> Path:
+    return Path(value)
+
+
+def _day(name: str, value: str | date) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise AuditError(f"{name}={value!r} is no day. Write it as YYYY-MM-DD.") from None
+
+
+_READ: dict[str, Callable[[str, Any], Any]] = {
+    "levers": _names,
+    "without": _names,
+    "lake": _path,
+    "prices": _path,
+    "since": _day,
+    "until": _day,
+    "as_of": _day,
+}
+
+
+def _frame(rows: Iterable[Mapping[str, Any]], columns: _Columns) -> pl.DataFrame:
+    """Exactly `columns`, there even if no row is."""
+    return pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], schema=dict(columns))
