@@ -247,3 +247,25 @@ PRICED = pa.schema(
 def docs(schema: pa.Schema) -> dict[str, str]:
     """Column name -> its documentation."""
     return {field.name: (field.metadata or {}).get(b"doc", b"").decode() for field in schema}
+
+
+def markdown() -> str:
+    """The tables as a page: docs/tables.md."""
+    tables = {
+        "requests": PRICED,
+        "charges": CHARGES,
+        "usage": USAGE,
+        "texts": TEXTS,
+        "ingests": INGESTS,
+        "quarantine": QUARANTINE,
+    }
+    lines = [
+        "# Tables",
+        "",
+        'What `llmaudit query "SELECT ..." --lake DIR` and `audit.sql(...)` can ask. Times are UTC, money is decimal US dollars',
+        "unless a currency stands beside it, tokens are integers, and null is what is not known.",
+    ]
+    for name, table in tables.items():
+        lines += ["", f"## {name}", "", "| column | type | what it is |", "|---|---|---|"]
+        lines += [f"| `{column}` | {table.field(column).type} | {doc} |" for column, doc in docs(table).items()]
+    return "\n".join(lines) + "\n"
