@@ -1,11 +1,11 @@
 -- The bodies that providers send and return, read once for every source that carries them.
 -- read_request(json) and read_response(json) give one struct each; conventions on what a token
 -- count includes are resolved here. OpenAI Chat Completions and Responses, Anthropic Messages.
+-- Give a macro columns, not expressions: it repeats its argument, and the planner pays for each copy.
 create or replace macro as_count(x) as try_cast(try_cast(x as double) as bigint);
 
 -- Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size. A
--- number that
--- would be before 1973 or after the year 5138 is no time.
+-- time before 1973 or after the year 5138 is none.
 create or replace macro as_utc(x) as
     case
         when x is null
@@ -31,7 +31,10 @@ create or replace macro as_utc(x) as
                         )
                     )
             end
-        else try_cast(replace(x, ',', '.') as timestamptz) at time zone 'UTC'
+        when
+            try_cast(replace(x, ',', '.') as timestamptz) >= timestamptz '1973-03-03 00:00:00+00'
+            and try_cast(replace(x, ',', '.') as timestamptz) < timestamptz '5138-11-16 00:00:00+00'
+        then try_cast(replace(x, ',', '.') as timestamptz) at time zone 'UTC'
     end;
 
 -- JSON that was logged as a string of JSON, once or twice over.
@@ -159,42 +162,34 @@ create or replace macro fold_events(events) as
         end
     )[1];
 
+create or replace macro events_of(response) as
+    list_transform(
+        case
+            when json_type(response) = 'ARRAY' then json_extract(response, '$[*]')
+            else regexp_extract_all(response ->> '$', 'data:\s*(\{[^\r\n]*\})', 1)
+        end,
+        lambda e : case
+            when starts_with(cast(e as varchar), '{') then try_cast(e as json)
+            else try_cast(regexp_extract(try_cast(e as json) ->> '$', '\{[^\r\n]*\}') as json)
+        end
+    );
+
 -- An answer that was logged as bare text is an answer all the same.
 create or replace macro open_body(response) as
-    case json_type(response)
-        when 'OBJECT'
+    case
+        when json_type(response) = 'OBJECT'
         then response
-        when 'ARRAY'
-        then
-            fold_events(
-                list_transform(
-                    json_extract(response, '$[*]'),
-                    lambda e : case
-                        when json_type(e) = 'VARCHAR' then try_cast(regexp_extract(e ->> '$', '\{[^\r\n]*\}') as json) else e
-                    end
-                )
-            )
-        when 'VARCHAR'
-        then
-            case
-                when json_type(try_cast(response ->> '$' as json)) = 'OBJECT'
-                then try_cast(response ->> '$' as json)
-                when was_streamed(response)
-                then
-                    fold_events(
-                        list_transform(
-                            regexp_extract_all(response ->> '$', 'data:\s*(\{[^\r\n]*\})', 1),
-                            lambda e : try_cast(e as json)
-                        )
-                    )
-                when response ->> '$' <> ''
-                then json_object('choices', json_array(json_object('message', json_object('content', response ->> '$'))))
-            end
+        when was_streamed(response)
+        then fold_events(events_of(response))
+        when json_type(response) = 'VARCHAR' and json_type(try_cast(response ->> '$' as json)) = 'OBJECT'
+        then try_cast(response ->> '$' as json)
+        when json_type(response) = 'VARCHAR' and response ->> '$' <> ''
+        then json_object('choices', json_array(json_object('message', json_object('content', response ->> '$'))))
     end;
 
 create or replace macro was_streamed(response) as
     json_type(response) = 'ARRAY'
-    or (json_type(response) = 'VARCHAR' and regexp_matches(response ->> '$', '(^|\n)\s*data:\s*\{'));
+    or (json_type(response) = 'VARCHAR' and regexp_matches(response ->> '$', '(^|\n)data:\s*\{'));
 
 create or replace macro usage_shape() as
     '{"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
@@ -266,7 +261,7 @@ create or replace macro answer_text(b) as
                     lambda c : concat_ws(
                         chr(31),
                         coalesce(plain_text(c.message.content), c.message.refusal, c.text, ''),
-                        array_to_string(list_transform(c.message.tool_calls, lambda t : t.function), ' ')
+                        nullif(array_to_string(list_transform(c.message.tool_calls, lambda t : t.function), ' '), '')
                     )
                 ),
                 chr(30)

@@ -25,7 +25,7 @@ with
     counted as (
         select
             *,
-            coalesce(concat('message ', message_id), concat('line ', record)) as call,
+            coalesce('message ' || message_id, 'line ' || record) as call,
             from_json(usage, usage_shape()) as u,
             coalesce(try_cast(issidechain as boolean), false) as is_sidechain
         from lines
@@ -50,7 +50,7 @@ with
             min(as_utc(timestamp)) as started_at,
             min(timestamp) as timestamp,
             any_value(message_id) as message_id,
-            arg_max(usage, struct_pack(a := total_tokens, b := record)) as usage,
+            arg_max(u, struct_pack(a := total_tokens, b := record)) as u,
             arg_max(model, struct_pack(a := total_tokens, b := record)) as model,
             arg_max(stop_reason, struct_pack(a := total_tokens, b := record)) as stop_reason,
             arg_min(uuid, record) as uuid,
@@ -104,16 +104,7 @@ with
         from parts_once
         group by file, call
     ),
-    bodies as (
-        select
-            c.*,
-            n.output_text,
-            coalesce(n.tools_called, 0) as tools_called,
-            read_usage(from_json(c.usage, usage_shape()), true) as counted,
-            from_json(c.usage, usage_shape()) as u
-        from calls as c
-        left join answers as n on c.file = n.file and c.call = n.call
-    )
+    bodies as (select *, read_usage(u, true) as counted from calls left join answers using (file, call))
 select
     record,
     merged,
@@ -141,7 +132,7 @@ select
     model as response_model,
     nullif(u.inference_geo, 'not_available') as region,
     case when u.speed = 'fast' then 'fast' else u.service_tier end as service_tier,
-    tools_called,
+    coalesce(tools_called, 0) as tools_called,
     'claude-code' as endpoint,
     regexp_extract(cwd, '([^/\\]+)[/\\]*$', 1) as project,
     session_id,

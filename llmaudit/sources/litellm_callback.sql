@@ -12,6 +12,7 @@ with
             unwrapped(hidden_params) -> '$.usage_object' as hidden_usage,
             unwrapped(error_information) as failure,
             unwrapped(response) as body,
+            unwrapped(model_parameters) as parameters,
             coalesce(lower(cache_hit) = 'true', false) as is_hit,
             coalesce(lower(status) = 'failure', error_str <> '', false) as is_failure,
             regexp_matches(
@@ -27,11 +28,7 @@ with
             *,
             json_merge_patch(
                 json_object('model', model),
-                case
-                    when json_type(unwrapped(model_parameters)) = 'OBJECT'
-                    then unwrapped(model_parameters)
-                    else '{}'
-                end,
+                case when json_type(parameters) = 'OBJECT' then parameters else '{}' end,
                 case
                     when is_hidden or messages is null or json_type(messages) = 'NULL'
                     then '{}'
@@ -61,13 +58,22 @@ with
             end as counts
         from opened
     ),
+    parsed as (
+        select
+            *,
+            open_request(request) as asked,
+            open_response(answer) as answered,
+            from_json(counts, usage_shape()) as used,
+            unwrapped(request_tags) as tagged
+        from asked
+    ),
     bodies as (
         select
             *,
-            read_request(open_request(request), request) as q,
-            read_response(open_response(answer)) as a,
-            read_usage(from_json(counts, usage_shape()), false) as counted
-        from asked
+            read_request(asked, request) as q,
+            read_response(answered) as a,
+            read_usage(used, false) as counted
+        from parsed
     ),
     judged as (
         select
@@ -75,10 +81,7 @@ with
             as_utc(starttime) as started_at,
             coalesce(counted.input_tokens, 0) + coalesce(counted.output_tokens, 0) as total_tokens,
             list_transform(
-                case
-                    when json_type(unwrapped(request_tags)) = 'ARRAY'
-                    then json_extract_string(unwrapped(request_tags), '$[*]')
-                end,
+                case when json_type(tagged) = 'ARRAY' then json_extract_string(tagged, '$[*]') end,
                 lambda t:cast(t as varchar)
             ) as labels,
             json_merge_patch(
