@@ -7,6 +7,9 @@ import pyarrow.compute as pc
 
 MASK = "[secret]"
 
+_EDGE = r"(?:\b|\\+(?:[bfnrt]|u[0-9A-Fa-f]{4}))"
+"""Where a word begins. Inside JSON a line break is the letter n, which would pass for a part of the word."""
+
 _KEYS = "|".join(  # noqa: FLY002 - one kind of key a line
     (
         r"\bsk-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, OpenRouter, LiteLLM
@@ -18,18 +21,26 @@ _KEYS = "|".join(  # noqa: FLY002 - one kind of key a line
         r"\bxox[abposr]-[A-Za-z0-9-]{10,}|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{30,}|\bdop_v1_[a-f0-9]{40,}",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",  # JSON web tokens
         r"(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{16,}",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
-        r"""(?i:\b(?:api[_-]?key|secret|password|passwd|access[_-]?token|auth[_-]?token))["']?\s*[:=]\s*["']?[^\s"',;&}]{8,}""",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[A-Za-z0-9+/=\s:,-]|\\+[nr])*?-----END [A-Z ]*PRIVATE KEY-----",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[A-Za-z0-9+/=\s]|\\+[nr])*",  # cut off
     )
+).replace(r"\b", _EDGE)
+_NAMED = (
+    rf"""({_EDGE}(?i:api[_-]?key|secret|password|passwd|access[_-]?token|auth[_-]?token)\\*["']?\s*[:=]\s*\\*["']?)"""
+    r"""(?:[^\s"',;&}\\]|\\[^"']){8,}"""
 )
 _IN_URLS = r"://[^/\s:@\"']{1,64}:[^/\s@\"']{1,128}@"
 
 
 def mask(text: str) -> str:
-    """Replace secrets by `[secret]`. A key's name and a scheme such as `Bearer` go with it.
+    r"""Replace secrets by `[secret]`. A scheme such as `Bearer` goes with it; a name stays, so that JSON stays JSON.
 
     >>> mask("use sk-abcdefghijklmnopqrstuv please")
     'use [secret] please'
+    >>> mask(r"as JSON: my key\nsk-abcdefghijklmnopqrstuv")
+    'as JSON: my key[secret]'
+    >>> mask('{"password": "correct-horse", "team": "search"}')
+    '{"password": "[secret]", "team": "search"}'
     """
     return str(mask_column(pa.array([text]))[0])
 
@@ -40,5 +51,6 @@ def mask_column(column: pa.Array) -> pa.Array:
         return column
     encoded = column.dictionary_encode()
     masked = pc.replace_substring_regex(encoded.dictionary, _KEYS, MASK)
+    masked = pc.replace_substring_regex(masked, _NAMED, rf"\1{MASK}")
     masked = pc.replace_substring_regex(masked, _IN_URLS, f"://{MASK}@")
     return masked.take(encoded.indices)
