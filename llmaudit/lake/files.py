@@ -5,9 +5,11 @@ from __future__ import annotations
 import fnmatch
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import xxhash
 
@@ -47,7 +49,8 @@ def find(paths: Sequence[str], spool: Path) -> tuple[list[InputFile], list[str]]
             if not file.named and any(fnmatch.fnmatch(file.path.name, pattern) for pattern in NOT_LOGS):
                 left_out.append(file.shown)
                 continue
-            found.setdefault(file.path.absolute(), file)
+            if file.named or file.path.absolute() not in found:
+                found[file.path.absolute()] = file
     return sorted(found.values(), key=lambda file: file.shown), left_out
 
 
@@ -71,22 +74,26 @@ def look_through(path: Path) -> Content:
 
 def _expand(name: str, spool: Path) -> Iterator[InputFile]:
     if name == "-":
-        target = spool / "stdin.jsonl"
-        with target.open("wb") as out:
-            shutil.copyfileobj(sys.stdin.buffer, out)
-        yield InputFile(target, "standard input", named=True)
+        yield InputFile(_spooled(sys.stdin.buffer, "stdin.jsonl", spool), "standard input", named=True)
         return
     if "://" in name:
         yield from _remote(name, spool)
         return
-    path = Path(name).expanduser()
+    yield from _on_disk(name, Path(name).expanduser(), spool)
+
+
+def _on_disk(name: str, path: Path, spool: Path) -> Iterator[InputFile]:
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
                 yield InputFile(file, str(file), named=False)
         return
-    if path.exists():
+    if path.is_file():
         yield InputFile(path, name, named=True)
+        return
+    if path.exists():  # a pipe, such as the shell's <(...), which can be read once only
+        with path.open("rb") as pipe:
+            yield InputFile(_spooled(pipe, path.name, spool), name, named=True)
         return
     matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))) if _is_glob(name) else []
     if not matches:
@@ -94,8 +101,8 @@ def _expand(name: str, spool: Path) -> Iterator[InputFile]:
             f"{name}: {'no file matches' if _is_glob(name) else 'no such file or folder'}. {_nearby(path)}"
         )
     for match in matches:
-        if match.is_file():
-            yield InputFile(match, str(match), named=False)
+        for found in _on_disk(str(match), match, spool):
+            yield replace(found, named=False)
 
 
 def _is_glob(name: str) -> bool:
@@ -116,8 +123,15 @@ def _remote(name: str, spool: Path) -> Iterator[InputFile]:
     files = fsspec.open_files(name, "rb")
     if not files:
         raise AuditError(f"{name}: nothing is there, or the credentials in the environment may not list it.")
-    for number, remote in enumerate(files):
-        target = spool / f"{number}-{Path(remote.path).name}"
-        with remote as stream, target.open("wb") as out:
-            shutil.copyfileobj(stream, out)
+    for remote in files:
+        with remote as stream:
+            target = _spooled(stream, Path(remote.path).name, spool)
         yield InputFile(target, remote.full_name, named=len(files) == 1)
+
+
+def _spooled(stream: IO[bytes], name: str, spool: Path) -> Path:
+    """A copy under a name of its own: two streams of one name are two files."""
+    target = Path(tempfile.mkdtemp(dir=spool)) / name
+    with target.open("wb") as out:
+        shutil.copyfileobj(stream, out)
+    return target
