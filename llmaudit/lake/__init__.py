@@ -13,14 +13,18 @@ import secrets
 import shutil
 import time
 import uuid
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import deltalake
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from llmaudit import schema
@@ -58,6 +62,10 @@ class Lake:
     @classmethod
     def open(cls, path: Path, *, create: bool = False, text: str | None = None) -> Lake:
         """Open the lake at `path`; with `create`, make it if it is not there. Raises AuditError if it cannot be."""
+        if unquote(str(path.absolute())) != str(path.absolute()):
+            raise AuditError(
+                f"{path}: Delta tables cannot lie under a name with % and two digits. Choose another name."
+            )
         config = path / CONFIG
         if not config.exists():
             if not create:
@@ -65,7 +73,7 @@ class Lake:
                     f"{path} is not a lake: it has no {CONFIG}. Make one with: llmaudit ingest LOGS --lake {path}"
                 )
             _make(path, text or "sample")
-        stored = json.loads(config.read_text("utf-8"))
+        stored = _stored(config)
         if stored["lake_version"] != schema.LAKE_VERSION:
             raise AuditError(
                 f"{path} is a lake of version {stored['lake_version']}; this llmaudit reads version {schema.LAKE_VERSION}. "
@@ -80,8 +88,11 @@ class Lake:
 
     def files(self, table: str) -> list[str]:
         """Parquet files of the table's newest snapshot."""
-        uri = str(self.path / table)
-        return sorted(deltalake.DeltaTable(uri).file_uris()) if deltalake.DeltaTable.is_deltatable(uri) else []
+        folder = str(self.path / table)
+        if not deltalake.DeltaTable.is_deltatable(folder):
+            return []
+        addresses = deltalake.DeltaTable(folder).file_uris()  # percent-encoded, but for the name of the file itself
+        return sorted(f"{folder}/{address.rpartition('/')[2]}" for address in addresses)
 
     def frame(self, table: str) -> pl.DataFrame:
         """A *small* table in whole, every batch of it."""
@@ -96,6 +107,10 @@ class Lake:
         winners = every.group_by("content_hash").agg(pl.col("batch_id").min())
         return every.join(winners, on=["content_hash", "batch_id"], how="semi").sort("path", "content_hash")
 
+    def quarantine(self) -> pl.DataFrame:
+        """One row per record that could not be read, of the files that are in the lake."""
+        return self.frame("quarantine").join(self.ingests(), on=["batch_id", "path"], how="semi").sort("path", "line")
+
     def commit(self, table: str, parquet: Path, rows: int, transactions: list[str] | None = None) -> None:
         """Add one written Parquet file to a table."""
         action = AddAction(
@@ -109,25 +124,25 @@ class Lake:
         properties = deltalake.CommitProperties(
             app_transactions=[deltalake.Transaction(app_id=name, version=1) for name in transactions or []]
         )
-        for attempt in range(1, _COMMIT_TRIES + 1):
-            try:
-                delta = deltalake.DeltaTable.create(str(self.path / table), schema=TABLES[table], mode="ignore")
-                delta.create_write_transaction([action], "append", TABLES[table], commit_properties=properties)
-            except (CommitFailedError, DeltaError):
-                if attempt == _COMMIT_TRIES:
-                    raise
-                time.sleep(0.05 * 2**attempt)
-            else:
-                return
+
+        def append() -> None:
+            delta = deltalake.DeltaTable.create(str(self.path / table), schema=TABLES[table], mode="ignore")
+            delta.create_write_transaction([action], "append", TABLES[table], commit_properties=properties)
+
+        _until_committed(append)
 
     def writer(self, table: str) -> Part:
         folder = self.path / table
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AuditError(f"{folder}: the lake cannot be written here ({error.strerror}).") from error
         return Part(self, table, folder / f"part-{uuid.uuid4().hex}.parquet")
 
     def replace(self, table: str, rows: pa.Table) -> None:
         """Overwrite a small table that is derived from the others."""
-        deltalake.write_deltalake(str(self.path / table), rows.cast(TABLES[table]), mode="overwrite")
+        content = rows.cast(TABLES[table])
+        _until_committed(lambda: deltalake.write_deltalake(str(self.path / table), content, mode="overwrite"))
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -150,6 +165,20 @@ class Part:
         self._writer.write_table(table.select(TABLES[self._table].names).cast(TABLES[self._table]))
         self.rows += table.num_rows
 
+    def keep(self, column: str, wanted: Collection[int]) -> None:
+        """Write the part anew with only those rows whose `column` is among `wanted`."""
+        self.close()
+        if self._writer is None:
+            return
+        kept = pa.array(sorted(wanted), TABLES[self._table].field(column).type)
+        written, self._writer, self.rows = self._path, None, 0
+        self._path = written.with_name(f"part-{uuid.uuid4().hex}.parquet")
+        with pq.ParquetFile(written) as rows:
+            for batch in rows.iter_batches():
+                self.write(batch.filter(pc.is_in(batch[column], kept)))
+        self.close()
+        written.unlink()
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -164,14 +193,48 @@ class Part:
         self._path.unlink(missing_ok=True)
 
 
+def _until_committed(commit: Callable[[], None]) -> None:
+    """Try again, a little later each time, where another run's commit came first."""
+    for attempt in range(1, _COMMIT_TRIES + 1):
+        try:
+            commit()
+        except DeltaError:
+            if attempt == _COMMIT_TRIES:
+                raise
+            time.sleep(0.05 * 2**attempt)
+        else:
+            return
+
+
+def _stored(config: Path) -> dict[str, Any]:
+    """What the lake says of itself."""
+    try:
+        stored: dict[str, Any] = json.loads(config.read_text("utf-8"))
+        _ = stored["lake_version"], stored["text"], bytes.fromhex(stored["key"])
+    except OSError as error:
+        raise AuditError(f"{config}: cannot be read ({error.strerror}). Run as the user who made the lake.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise AuditError(
+            f"{config} is damaged: put it back from a copy. Its key cannot be made again, "
+            "so without one the logs have to go into a new lake."
+        ) from error
+    return stored
+
+
 def _make(path: Path, text: str) -> None:
+    """Write the lake's config, whole or not at all: of two runs that both make the lake, one does, and both read its key."""
     if text not in TEXT_MODES:
         raise AuditError(f"text = {text!r} is not one of {', '.join(TEXT_MODES)}.")
+    content = {"lake_version": schema.LAKE_VERSION, "text": text, "key": secrets.token_hex(32)}
+    written = path / f".{CONFIG}.{uuid.uuid4().hex}"
     try:
         path.mkdir(parents=True, exist_ok=True)
-        content = {"lake_version": schema.LAKE_VERSION, "text": text, "key": secrets.token_hex(32)}
-        with os.fdopen(os.open(path / CONFIG, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             json.dump(content, out)
+        try:
+            os.link(written, path / CONFIG)
+        finally:
+            written.unlink()
     except FileExistsError:
         if not (path / CONFIG).exists():
             raise AuditError(f"{path} is a file, so it cannot be a lake. Name a folder with --lake.") from None

@@ -40,11 +40,12 @@ SAYS_WHO = (
 
 @dataclass
 class Intake:
-    """What one run took in. `files` are those read now; `known` counts files that the lake had already."""
+    """What one run took in. `files` are those read now, under the ids `batches`; `known` counts files the lake had already."""
 
     files: list[str] = field(default_factory=list)
     known: int = 0
     left_out: list[str] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,8 @@ def ingest(
         raise AuditError(
             f"{', '.join(paths)}: none of {len(jobs)} files is a log or bill that llmaudit knows.\n{examples}"
         )
-    for chunk in _chunks(jobs):
-        _take(lake, chunk, copies, timezone, progress)
-    return Intake([job.file.shown for job in jobs], known, left_out)
+    batches = [_take(lake, chunk, copies, timezone, progress) for chunk in _chunks(jobs)]
+    return Intake([job.file.shown for job in jobs], known, left_out, batches)
 
 
 def _jobs(lake: Lake, found: Sequence[InputFile], source: str | None) -> tuple[list[_Job], int, dict[str, list[str]]]:
@@ -141,19 +141,23 @@ def _chunks(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
         yield chunk
 
 
-def _take(lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: str, progress: Progress) -> None:
-    """Read a chunk of files and commit it: everything or nothing."""
+def _take(lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: str, progress: Progress) -> str:
+    """Read a chunk of files and commit it, everything or nothing; return the id of its batch."""
     batch = _Batch(lake, timezone)
     try:
         for job in jobs:
             batch.take(job, copies.get(job.content.content_hash, []))
             progress(job.file.shown, job.content.size)
+        batch.finish()
+    except OSError as error:
+        batch.discard()
+        raise AuditError(f"{lake.path}: the lake cannot be written ({error.strerror or error}).") from error
     except BaseException:
-        for part in batch.parts.values():
-            part.discard()
+        batch.discard()
         raise
     for table, part in batch.parts.items():
         part.commit([job.content.content_hash for job in jobs] if table == "ingests" else None)
+    return batch.id
 
 
 class _Batch:
@@ -164,7 +168,8 @@ class _Batch:
         self._room = TextRoom(lake.key, lake.text)
         self._keeps_text = lake.text != "none"
         self._timezone = timezone
-        self._id = uuid.uuid4().hex
+        self._names_before = set(lake.ingests()["path"])
+        self.id = uuid.uuid4().hex
 
     def take(self, job: _Job, copies: list[str]) -> None:
         reading = Reading(job.source.name if job.source else "")
@@ -172,29 +177,42 @@ class _Batch:
             reading.rows_read = 1
             reading.refused.append(Refused(None, job.problem, job.head))
         else:
-            self._read(job, job.source, reading)
+            nameless = self._read(job, job.source, reading)
+            if nameless and job.file.shown in self._names_before:
+                reading.warnings.append(("read_before", _READ_BEFORE.format(calls=nameless)))
         refused = _with_heads(job, reading.refused)
-        self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self._id, keep_text=self._keeps_text))
-        self.parts["ingests"].write(_ledger(job, reading, copies, self._id))
+        self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self.id, keep_text=self._keeps_text))
+        self.parts["ingests"].write(_ledger(job, reading, copies, self.id))
 
-    def _read(self, job: _Job, source: Source, reading: Reading) -> None:
+    def finish(self) -> None:
+        """Keep of the texts only those of the sample, now that it is settled."""
+        if (wanted := self._room.sampled_hashes()) is not None:
+            self.parts["texts"].keep("text_hash", wanted)
+
+    def discard(self) -> None:
+        for part in self.parts.values():
+            part.discard()
+
+    def _read(self, job: _Job, source: Source, reading: Reading) -> int:
+        """Store what can be read; return how many of the calls bear no id."""
         content = job.content
         options = ReadOptions(
             timezone=self._timezone, longest_line=content.longest_line, content_hash=content.content_hash
         )
-        try:
-            for batch in read(source, job.file.path, reading, options):
-                self._store(batch, source, job.file.shown)
-        except (OSError, EOFError) as error:
-            reading.rows_read += 1
-            reading.refused.append(Refused(None, f"the file breaks off: {error}", ""))
+        nameless = 0
+        for batch in _as_far_as_it_goes(read(source, job.file.path, reading, options), reading):
+            self._store(batch, source, job.file.shown)
+            if source.table == "requests":
+                no_id = pc.and_(pc.is_null(batch["provider_id"]), pc.is_null(batch["own_id"]))
+                nameless += pc.sum(no_id).as_py() or 0
+        return nameless
 
     def _store(self, batch: pa.RecordBatch, source: Source, shown: str) -> None:
         common = {
             "source": pa.repeat(source.name, batch.num_rows),
             "source_file": pa.repeat(shown, batch.num_rows),
             "source_row": batch["record"],
-            "batch_id": pa.repeat(self._id, batch.num_rows),
+            "batch_id": pa.repeat(self.id, batch.num_rows),
         }
         if source.table == "requests":
             self._store_calls(batch, source, common)
@@ -213,7 +231,22 @@ class _Batch:
         rows = _assemble(batch, made, schema.REQUEST_ROWS)
         self.parts["requests"].write(rows)
         kept = self._room.texts(batch, rows)
-        self.parts["texts"].write(kept.append_column("batch_id", pa.repeat(self._id, kept.num_rows)))
+        self.parts["texts"].write(kept.append_column("batch_id", pa.repeat(self.id, kept.num_rows)))
+
+
+_READ_BEFORE = (
+    "a file of this name is in the lake with other content, and {calls:,} calls of this one have no id: "
+    "those that stood in both count twice. Log a request_id, or take in files that have stopped growing."
+)
+
+
+def _as_far_as_it_goes(batches: Iterator[pa.RecordBatch], reading: Reading) -> Iterator[pa.RecordBatch]:
+    """The batches, and a quarantined record where the file breaks off. What the lake raises passes by here."""
+    try:
+        yield from batches
+    except (OSError, EOFError) as error:
+        reading.rows_read += 1
+        reading.refused.append(Refused(None, f"the file breaks off: {error}", ""))
 
 
 def _assemble(batch: pa.RecordBatch, made: dict[str, pa.Array], wanted: pa.Schema) -> pa.RecordBatch:

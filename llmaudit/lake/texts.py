@@ -53,7 +53,7 @@ class TextRoom:
 
     key: bytes
     mode: str
-    _thresholds: dict[int, list[int]] = field(default_factory=dict)
+    _sample: dict[int, _Stratum] = field(default_factory=dict)
     _kept: set[int] = field(default_factory=set)
 
     def columns(self, calls: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -108,20 +108,21 @@ class TextRoom:
         shown = plain_text(content if unit else text)
         yield {"text_hash": number, "kind": kind, "role": role, "text": shown.replace("\x00", "")}
 
+    def sampled_hashes(self) -> set[int] | None:
+        """Hashes of the texts of every call that is in the sample in the end; None where the mode takes no sample."""
+        if self.mode != "sample":
+            return None
+        return {number for stratum in self._sample.values() for hashes in stratum.calls.values() for number in hashes}
+
     def _sampled(self, rows: pa.RecordBatch) -> list[int]:
-        """Calls that may belong to the sample: below the largest key that their stratum has kept so far."""
-        chosen = []
-        order = [int(key[:15], 16) for key in rows["call_key"].to_pylist()]
-        for at, (stratum, key) in enumerate(zip(rows["stratum"].to_pylist(), order, strict=True)):
-            largest = self._thresholds.setdefault(stratum, [])
-            if len(largest) < SAMPLE_PER_STRATUM:
-                heapq.heappush(largest, -key)
-            elif key < -largest[0]:
-                heapq.heapreplace(largest, -key)
-            else:
-                continue
-            chosen.append(at)
-        return chosen
+        """Calls that may belong to the sample: those with a prompt, below the largest key their stratum has kept so far."""
+        columns = [rows[name].to_pylist() for name in ("stratum", "call_key", "message_hashes", "output_hash")]
+        return [
+            at
+            for at, (stratum, key, messages, output) in enumerate(zip(*columns, strict=True))
+            if messages is not None
+            and self._sample.setdefault(stratum, _Stratum()).takes(key, {*messages, *([output] if output else [])})
+        ]
 
     def _strata(self, endpoint: pa.Array, template: pa.Array) -> pa.Array:
         labels = _hashes(endpoint, b"stratum").to_numpy(zero_copy_only=False)
@@ -131,6 +132,28 @@ class TextRoom:
             of_label = np.nan_to_num(labels).astype(np.int64) % LABEL_STRATA
         of_template = LABEL_STRATA + templates % TEMPLATE_STRATA
         return pa.array(np.where(labelled, of_label, of_template).astype(np.int32))
+
+
+@dataclass
+class _Stratum:
+    """The calls with the smallest keys of one stratum so far, and the hashes of their texts. A call seen twice is one."""
+
+    calls: dict[str, set[int]] = field(default_factory=dict)
+    _largest: list[int] = field(default_factory=list)
+
+    def takes(self, key: str, hashes: set[int]) -> bool:
+        if key in self.calls:
+            self.calls[key] |= hashes
+            return True
+        order = -int(key, 16)
+        if len(self.calls) < SAMPLE_PER_STRATUM:
+            heapq.heappush(self._largest, order)
+        elif order > self._largest[0]:
+            del self.calls[f"{-heapq.heapreplace(self._largest, order):0{len(key)}x}"]
+        else:
+            return False
+        self.calls[key] = hashes
+        return True
 
 
 @dataclass(frozen=True)
