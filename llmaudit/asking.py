@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from llmaudit import engine as engines
-from llmaudit import pipeline
+from llmaudit import pipeline, queries, schema
 from llmaudit.config import AuditConfig
 from llmaudit.errors import AuditError
 from llmaudit.lake import Lake
 
 ROWS_SHOWN = 50
-SIDE_TABLES = ("ingests", "quarantine")
+TABLES = ("requests", "charges", "usage", "texts", "ingests", "quarantine")
 
 
 def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
@@ -25,32 +28,47 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
     engine = engines.start(config.engine, dict(config.engine_options))
     try:
         pipeline.open_tables(engine, lake, config)
-        for name in SIDE_TABLES:
-            engine.put(name, (lake.ingests() if name == "ingests" else lake.frame(name)).to_arrow())
+        engine.put("ingests", lake.ingests().to_arrow())
+        engine.put("quarantine", lake.quarantine().to_arrow())
+        if "texts" in sql.lower():
+            engine.attach("text_rows", lake.files("texts"), schema.TEXTS)
+            queries.run(engine, "kept_texts", into="texts")
         try:
             engine.run(sql.strip().rstrip(";"), "asked", {})
         except Exception as error:
             if not _is_about_sql(error):
                 raise
-            raise AuditError(
-                f"{str(error).splitlines()[0]}\nTables: requests, charges, usage, texts, {', '.join(SIDE_TABLES)}."
-            ) from error
+            raise AuditError(f"{str(error).splitlines()[0]}\nTables: {', '.join(TABLES)}.") from error
         return pl.DataFrame(engine.fetch("asked"))
     finally:
         engine.close()
 
 
+def chosen(how: str | None, path: Path | None) -> str:
+    """How to write: as asked, else as the ending of the file says, else a table. Raises AuditError for what cannot work."""
+    how = how or (path.suffix.removeprefix(".").lower() if path and path.suffix else "table")
+    if how not in FORMATS:
+        raise AuditError(f"{path}: no format goes by this ending. Say which with --format: {', '.join(FORMATS)}.")
+    if how == "parquet" and path is None:
+        raise AuditError("Parquet is no text: name a file with -o FILE.")
+    if path is not None and not path.parent.is_dir():
+        raise AuditError(f"{path}: there is no folder {path.parent}. Create it, or choose another place with -o.")
+    if path is not None and path.is_dir():
+        raise AuditError(f"{path}: this is a folder. Name a file in it with -o.")
+    return how
+
+
 def write(rows: pl.DataFrame, how: str, path: Path | None) -> None:
     """Write a result as table, csv, json or parquet, to a file or to standard output."""
+    if path is None:
+        text = _TEXTS[how](rows)
+        print(text, end="" if text.endswith("\n") else "\n")  # noqa: T201 - this is the command's output
+        return
     try:
-        if path is None:
-            _print(rows, how)
-        elif how == "parquet":
+        if how == "parquet":
             rows.write_parquet(path)
         else:
             path.write_text(_TEXTS[how](rows), encoding="utf-8")
-    except BrokenPipeError:
-        raise
     except OSError as error:
         raise AuditError(f"{path}: cannot be written ({error.strerror}).") from error
 
@@ -82,27 +100,39 @@ def price_list(rows: pl.DataFrame) -> pl.DataFrame:
 _SINGLE_UNITS = ("images", "web_searches")
 
 
-def _print(rows: pl.DataFrame, how: str) -> None:
-    if how == "parquet":
-        raise AuditError("Parquet is no text: name a file with -o FILE.")
-    text = _TEXTS[how](rows)
-    print(text, end="" if text.endswith("\n") else "\n")  # noqa: T201 - this is the command's output
-
-
 def _json(rows: pl.DataFrame) -> str:
-    from llmaudit.report import to_json
+    """Amounts to their last digit, which the report's own JSON would round away."""
+    return json.dumps({"rows": rows.to_dicts()}, indent=2, default=_as_json) + "\n"
 
-    return to_json({"rows": rows.to_dicts()})
+
+def _csv(rows: pl.DataFrame) -> str:
+    """Lists as JSON and bytes as hex: a cell holds text only."""
+    nested = [name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Binary]
+    flat = {name: pl.Series(name, [_cell(value) for value in rows[name].to_list()], pl.String) for name in nested}
+    return rows.with_columns(**flat).write_csv()
+
+
+def _cell(value: object) -> str | None:
+    return None if value is None else value.hex() if isinstance(value, bytes) else json.dumps(value, default=_as_json)
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _table(rows: pl.DataFrame) -> str:
     with pl.Config(
         tbl_rows=ROWS_SHOWN, tbl_cols=-1, tbl_width_chars=220, fmt_str_lengths=60, tbl_hide_dataframe_shape=True
     ):
-        return f"{rows}\n{rows.height:,} rows"
+        return f"{rows}\n{rows.height:,} row{'' if rows.height == 1 else 's'}"
 
 
-_TEXTS: dict[str, Callable[[pl.DataFrame], str]] = {"csv": pl.DataFrame.write_csv, "json": _json, "table": _table}
+_TEXTS: dict[str, Callable[[pl.DataFrame], str]] = {"table": _table, "csv": _csv, "json": _json}
+FORMATS = (*_TEXTS, "parquet")
 
 
 def _is_about_sql(error: Exception) -> bool:
