@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from llmaudit.errors import AuditError, UnknownName
 
 DEFAULT_TTL_SECONDS = 3_600
+TEXT_MODES = ("sample", "all", "none")
+BILLING_MODES = ("metered", "subscription", "provisioned", "self_hosted", "free")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class AuditConfig:
     def __post_init__(self) -> None:
         for name in (self.timezone, self.log_timezone):
             _zone(name)
+        if self.text not in (None, *TEXT_MODES):
+            raise AuditError(f"text = {self.text!r} is not one of {', '.join(TEXT_MODES)}.")
+        if unknown := set(self.billing_modes.values()) - set(BILLING_MODES):
+            raise UnknownName("billing mode", min(unknown), BILLING_MODES)
+        if self.keep_steps and not self.lake:
+            raise AuditError("--keep-steps leaves its tables in the lake: name one with --lake DIR.")
         if self.since and self.until and self.since >= self.until:
             raise AuditError(f"--since {self.since} is not before --until {self.until}: the window is empty.")
 
@@ -74,7 +82,10 @@ class AuditConfig:
 
     def _moment(self, day: date) -> datetime:
         local = datetime(day.year, day.month, day.day, tzinfo=self.zone)
-        return local.astimezone(UTC).replace(tzinfo=None)
+        try:
+            return local.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:
+            raise AuditError(f"{day}: no day that a log could be of.") from None
 
 
 def load(path: Path | None, **given: Any) -> AuditConfig:
@@ -84,7 +95,7 @@ def load(path: Path | None, **given: Any) -> AuditConfig:
     """
     stated = _read(path) if path else {}
     said = {name: value for name, value in given.items() if value is not None}
-    return replace(AuditConfig(**stated), **said)
+    return AuditConfig(**{**stated, **said})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -92,27 +103,56 @@ def _read(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise AuditError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise AuditError(f"{path}: not TOML: it is not UTF-8 text.") from error
     except tomllib.TOMLDecodeError as error:
         raise AuditError(f"{path}: not TOML: {error}.") from error
     known = {f.name for f in fields(AuditConfig)} - {"paths"}
     for name in content:
         if name not in known:
             raise UnknownName(f"setting in {path}", name, known)
-    return {name: _typed(name, value, path.parent) for name, value in content.items()}
+    return {name: _typed(name, value, path) for name, value in content.items()}
 
 
-def _typed(name: str, value: Any, folder: Path) -> Any:
-    if name in ("levers", "without"):
-        return tuple(value)
+def _typed(name: str, value: Any, file: Path) -> Any:
+    """A value of TOML as `AuditConfig` wants it."""
+    kind, wanted = _KINDS.get(name, (str, 'text in quotes, such as "UTC"'))
+    if not _is(value, kind):
+        raise AuditError(f"{file}: {name} = {value!r} should be {wanted}.")
     if name in ("lake", "prices"):
-        return folder / value
-    return value
+        return file.parent / Path(value).expanduser()
+    if name == "engine_options":
+        return {option: str(setting) for option, setting in value.items()}
+    return tuple(value) if kind is list else value
+
+
+def _is(value: object, kind: type) -> bool:
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        return False
+    return type(value) is kind  # a switch is no number, and a time is no day
+
+
+_DAY = (date, "a day without quotes, such as 2026-10-01")
+_NAMES = (list, 'a list of names, such as ["exact_duplicates"]')
+_SWITCH = (bool, "true or false")
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "since": _DAY,
+    "until": _DAY,
+    "as_of": _DAY,
+    "levers": _NAMES,
+    "without": _NAMES,
+    "ttl_seconds": (int, "a whole number of seconds"),
+    "keep_steps": _SWITCH,
+    "strict": _SWITCH,
+    "billing_modes": (dict, 'a table of source = "mode"'),
+    "engine_options": (dict, "a table of the engine's own settings"),
+}
 
 
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, such as Europe, is an OSError
         raise AuditError(
             f"No timezone called {name!r}. Use a name such as UTC, Europe/Berlin or America/New_York."
         ) from None
