@@ -13,7 +13,7 @@ from llmaudit.sources.base import Peek, Source
 
 __all__ = ["Source", "Unclaimed", "by_name", "identify", "registry"]
 
-_NOT_SOURCES = {"base", "reader"}
+_NOT_SOURCES = {"base", "reader", "tables"}
 
 
 class Unclaimed(AuditError):

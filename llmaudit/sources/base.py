@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, ClassVar
 
@@ -30,7 +33,9 @@ _COMMON = {"source", "source_file", "source_row", "batch_id"}
 CALLS = pa.schema(
     [
         *RECORD_FIELDS,
-        schema.col("provider_id", pa.string(), "The provider's id of the answer: the same wherever the call was logged."),
+        schema.col(
+            "provider_id", pa.string(), "The provider's id of the answer: the same wherever the call was logged."
+        ),
         schema.col("own_id", pa.string(), "The log's id of the call, meaningful in this source only."),
         *[f for f in schema.REQUESTS if f.name not in _COMMON and f not in schema.TEXT_COLUMNS],
         schema.col("system_text", pa.string(), "The system prompt, where the request has it outside its messages."),
@@ -60,7 +65,27 @@ class Peek:
     @classmethod
     def of(cls, path: Path) -> Peek:
         with open_bytes(path) as stream:
-            return cls(path.name, stream.read(PEEK_BYTES).decode("utf-8-sig", errors="replace"))
+            start = stream.read(PEEK_BYTES)
+        encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        return cls(path.name, start.decode(encoding, errors="replace"))
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Keys of the records that the head shows, whole or torn: those of the objects themselves, not of what is inside."""
+        return frozenset(key for line in _RECORD_START.split(self.head) for key in _outer_keys(line))
+
+    @cached_property
+    def header(self) -> frozenset[str]:
+        """Headings of a table, lower-cased, if the first line reads like one; of a JSON file, nothing."""
+        first = next((line for line in self.head.splitlines() if line.strip()), "")
+        if first.lstrip()[:1] in "{[<" or not first:
+            return frozenset()
+        delimiter = max(",;\t|", key=first.count)
+        return frozenset(cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter), []))
+
+    def has(self, *keys: str) -> bool:
+        """Whether the records have all of these keys."""
+        return self.keys >= set(keys)
 
 
 class Source(ABC):
@@ -74,7 +99,7 @@ class Source(ABC):
     columns: ClassVar[Mapping[str, str]]
     """JSON keys that are read, with their DuckDB types. Anything that may change its type is VARCHAR or JSON."""
     shape: ClassVar[str] = "lines"
-    """lines: one JSON record a line. document: the file is one JSON document, read as one record."""
+    """lines: one JSON record a line. document: one JSON document, or several. csv, parquet: a table, a record a row."""
     usual_places: ClassVar[tuple[str, ...]] = ()
     """Globs under the home folder where this tool keeps its logs."""
 
@@ -83,10 +108,26 @@ class Source(ABC):
         """Say whether this file is yours, from its name and first bytes alone."""
 
 
+_RECORD_START = re.compile(r"[\r\n]+(?=\{)")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?|[{}\[\]]')
+
+
+def _outer_keys(record: str) -> Iterator[str]:
+    """Keys of the outermost object in a piece of JSON. An array around it does not count."""
+    depth = -1 if record.lstrip()[:1] == "[" else 0
+    for token in _TOKEN.finditer(record):
+        if token[0] in "{[":
+            depth += 1
+        elif token[0] in "}]":
+            depth -= 1
+        elif depth == 1 and token["key"]:
+            yield token[0][1:].partition('"')[0]
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a plain, `.gz` or `.zst` file for reading its content."""
     if path.suffix == ".gz":
-        return io.BufferedReader(gzip.open(path, "rb"))  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.open(path, "rb"))
     if path.suffix == ".zst":
         stream: IO[bytes] = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
         return stream

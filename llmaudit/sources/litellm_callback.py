@@ -49,7 +49,7 @@ class LitellmCallback(Source):
 
     def matches(self, peek: Peek) -> bool:
         """Rows of LiteLLM's database have `spend` where the payload has `response_cost`."""
-        return all(f'"{key}"' in peek.head for key in ("call_type", "startTime", "response_cost", "model"))
+        return peek.has("call_type", "startTime", "response_cost", "model")
 
 
 SOURCE = LitellmCallback()

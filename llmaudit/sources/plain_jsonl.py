@@ -47,8 +47,7 @@ class PlainJsonl(Source):
     }
 
     def matches(self, peek: Peek) -> bool:
-        head = peek.head
-        return '"timestamp"' in head and ('"request"' in head or '"response"' in head) and '"sessionId"' not in head
+        return peek.has("timestamp") and bool(peek.keys & {"request", "response"}) and "sessionId" not in peek.keys
 
 
 SOURCE = PlainJsonl()

@@ -7,6 +7,7 @@ lone surrogates, sorts readable from unreadable, and keeps the place and the rea
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,10 +15,10 @@ import tempfile
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from itertools import dropwhile, islice
 from pathlib import Path
@@ -27,12 +28,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llmaudit.sources import tables
 from llmaudit.sources.base import TABLES, Source, open_bytes
 
 BATCH_ROWS = 4_096
 HEAD_BYTES = 200
 FAST_RECORD_BYTES = 16 * 2**20
 MOST_LINES_OF_A_RECORD = 20_000
+COPIES_OF_A_LONG_LINE = 30
 _BREAKS_OFF = (EOFError, OSError, zlib.error)
 
 
@@ -71,13 +74,26 @@ class ReadOptions:
 def read(source: Source, path: Path, reading: Reading, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Yield the rows of one file in file order, in the source's table of `base.TABLES`; fill in `reading`."""
     with _connection(options) as con:
+        _make_room(con, options, options.longest_line)
         if source.shape == "lines" and _reads_fast(con, source, path, options.longest_line):
             yield from _rows(con, source, options, reading, None)
             return
         with tempfile.TemporaryDirectory(prefix="llmaudit-") as scratch:
             mended = _mend(path, Path(scratch) / "mended.jsonl", reading, source.shape)
+            _make_room(con, options, mended.longest)
             _open_lines(con, source, mended.path, mended.longest)
             yield from _rows(con, source, options, reading, mended)
+
+
+def _make_room(con: duckdb.DuckDBPyConnection, options: ReadOptions, longest_line: int) -> None:
+    """Lift the memory limit for a file with very long lines: several copies of one must fit, for each thread."""
+    con.execute("set memory_limit = ?", [options.memory_limit])
+    if longest_line > FAST_RECORD_BYTES:
+        megabytes = COPIES_OF_A_LONG_LINE * longest_line // 10**6
+        con.execute("set threads = 1")
+        con.execute("set memory_limit = ?", [f"{max(megabytes, 512)}MB"])
+    else:
+        con.execute("reset threads")
 
 
 def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> bool:
@@ -210,7 +226,7 @@ def heads(path: Path, records: set[int]) -> dict[int, tuple[int, str]]:
     """Record number -> (line number, first bytes), for records of a file that the fast path read."""
     found: dict[int, tuple[int, str]] = {}
     record = 0
-    with open_bytes(path) as stream:
+    with suppress(*_BREAKS_OFF), _open(path) as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
@@ -240,7 +256,7 @@ def _mend(path: Path, mended: Path, reading: Reading, shape: str) -> _Mended:
     lines = array("q")
     longest = 0
     with mended.open("wb") as out:
-        for line, record in _documents(path, reading) if shape == "document" else _records(path, reading):
+        for line, record in _SHAPES[shape](path, reading):
             out.write(record + b"\n")
             lines.append(line)
             longest = max(longest, len(record))
@@ -250,7 +266,7 @@ def _mend(path: Path, mended: Path, reading: Reading, shape: str) -> _Mended:
 def _documents(path: Path, reading: Reading) -> Iterator[tuple[int, bytes]]:
     """Records of a file that is one JSON document, or several of them."""
     try:
-        with open_bytes(path) as stream:
+        with _open(path) as stream:
             records, rest = _objects(1, stream.read().removeprefix(_BOM).rstrip(_BLANKS))
     except _BREAKS_OFF:
         records, rest = [], b"?"
@@ -262,7 +278,7 @@ def _records(path: Path, reading: Reading) -> Iterator[tuple[int, bytes]]:
 
     Between objects, commas and square brackets say nothing, so that an array of records reads like lines of them.
     """
-    with open_bytes(path) as stream:
+    with _open(path) as stream:
         lines = _Lines(stream, reading)
         for line in lines:
             records, rest = _objects(line.number, line.text)
@@ -416,6 +432,11 @@ def _why(data: bytes) -> str:
 _KINDS = {str: "a string", int: "a number", float: "a number", bool: "true or false", list: "an array of other things"}
 
 
+def _open(path: Path) -> IO[bytes]:
+    stream = open_bytes(path)
+    return stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[arg-type, type-var]
+
+
 def _refuse(reading: Reading, line: int, reason: str, record: bytes) -> None:
     reading.rows_read += 1
     reading.refused.append(Refused(line, reason, _head(record)))
@@ -425,14 +446,26 @@ def _head(record: bytes) -> str:
     return record[:HEAD_BYTES].decode("utf-8", errors="replace")
 
 
-_IDLE: dict[tuple[int, str], list[duckdb.DuckDBPyConnection]] = {}
-"""Connections with their macros, by process and memory limit: a folder of small files would pay for each anew."""
+def _table(read_table: Callable[[Path, tables.Refuse], tables.Records]) -> _Shaped:
+    return lambda path, reading: read_table(path, partial(_refuse, reading))
+
+
+_Shaped = Callable[[Path, Reading], Iterator[tuple[int, bytes]]]
+_SHAPES: dict[str, _Shaped] = {
+    "lines": _records,
+    "document": _documents,
+    "csv": _table(tables.csv_records),
+    "parquet": _table(tables.parquet_records),
+}
+
+_IDLE: dict[int, list[duckdb.DuckDBPyConnection]] = {}
+"""Connections with their macros, by process: a folder of small files would pay for each anew."""
 
 
 @contextmanager
 def _connection(options: ReadOptions) -> Iterator[duckdb.DuckDBPyConnection]:
-    idle = _IDLE.setdefault((os.getpid(), options.memory_limit), [])
-    con = idle.pop() if idle else _connect(options.memory_limit)
+    idle = _IDLE.setdefault(os.getpid(), [])
+    con = idle.pop() if idle else _connect()
     con.execute("set TimeZone = ?", [options.timezone])
     try:
         yield con
@@ -442,11 +475,11 @@ def _connection(options: ReadOptions) -> Iterator[duckdb.DuckDBPyConnection]:
     idle.append(con)
 
 
-def _connect(memory_limit: str) -> duckdb.DuckDBPyConnection:
+def _connect() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
-    con.execute("set memory_limit = ?", [memory_limit])
     con.execute("set preserve_insertion_order = true")
-    con.execute(files(__package__).joinpath("bodies.sql").read_text("utf-8"))
+    for macros in sorted(file.name for file in files(__package__).iterdir() if file.name.startswith("bodies")):
+        con.execute(files(__package__).joinpath(macros).read_text("utf-8"))
     return con
 
 

@@ -1,0 +1,81 @@
+"""Bills that come as tables: CSV and Parquet, brought to the JSON lines that everything else reads.
+
+Cells travel as text, by the names in the header, so that a column that is missing, moved or new harms nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow.parquet as pq
+
+from llmaudit.sources.base import open_bytes
+
+Refuse = Callable[[int, str, bytes], None]
+Records = Iterator[tuple[int, bytes]]
+
+SNIFFED_BYTES = 65_536
+LONGEST_CELL = 2**31 - 1
+DELIMITERS = ",;\t|"
+ROWS_AT_ONCE = 4_096
+
+
+def csv_records(path: Path, refuse: Refuse) -> Records:
+    """Line number and JSON object of every row. A row with more cells than the header is refused; empty cells are null."""
+    csv.field_size_limit(LONGEST_CELL)
+    with open_bytes(path) as stream, _text(stream) as text:
+        start = text.read(SNIFFED_BYTES)
+        text.seek(0)
+        rows = csv.reader(text, delimiter=_delimiter(start), strict=False)
+        header = [name.strip() for name in next(rows, [])]
+        began = rows.line_num + 1
+        for row in rows:
+            if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
+                refuse(began, f"{len(row)} cells under {len(header)} headings", _line(row))
+            elif any(cell.strip() for cell in row):
+                yield began, _line({name: cell for name, cell in zip(header, row, strict=False) if cell.strip()})
+            began = rows.line_num + 1
+
+
+def parquet_records(path: Path, refuse: Refuse) -> Records:
+    """Row number and JSON object of every row, nested columns as they are."""
+    del refuse
+    number = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS_AT_ONCE):
+            for row in batch.to_pylist(maps_as_pydicts="lossy"):
+                number += 1
+                yield number, _line(row)
+
+
+def _text(stream: IO[bytes]) -> io.TextIOWrapper:
+    """The stream decoded: UTF-16 where its first bytes say so, else UTF-8; what is neither is marked, not lost."""
+    held = io.BytesIO(stream.read()) if not stream.seekable() else stream
+    start = held.read(2)
+    held.seek(0)
+    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return io.TextIOWrapper(held, encoding=encoding, errors="replace", newline="")
+
+
+def _delimiter(start: str) -> str:
+    header = start.splitlines()[0] if start else ""
+    return max(DELIMITERS, key=lambda mark: (header.count(mark), mark == ","))
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, default=_plain, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
