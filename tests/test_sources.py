@@ -17,7 +17,9 @@ from llmaudit.sources.reader import Reading, ReadOptions, read
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "sample_logs"
-FILES = sorted(path for path in SAMPLES.rglob("*") if path.is_file() and path.parent != SAMPLES)
+FURTHER = HERE / "data" / "sources"
+"""Samples that are no part of the invented company's month."""
+FILES = sorted(path for top in (SAMPLES, FURTHER) for path in top.rglob("*") if path.is_file() and path.parent != top)
 TRUTH = json.loads((HERE / "data" / "samples_truth.json").read_text("utf-8"))
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
@@ -60,11 +62,19 @@ def reading_of(tmp_path):
 # --- golden rows --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SAMPLES)))
+def place(path):
+    """The path of a sample below its top folder: <source>/<case>."""
+    return path.relative_to(SAMPLES if path.is_relative_to(SAMPLES) else FURTHER)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(place(path)))
 def test_a_sample_file_gives_its_golden_rows(path, golden):
     rows, reading = read_file(path)
-    assert reading.source == path.relative_to(SAMPLES).parts[0]
-    golden(f"sources/{path.relative_to(SAMPLES).with_suffix('.jsonl')}", as_golden(rows, reading))
+    assert reading.source == place(path).parts[0]
+    golden(
+        f"sources/{place(path)}.jsonl" if path.suffix != ".jsonl" else f"sources/{place(path)}",
+        as_golden(rows, reading),
+    )
 
 
 def as_golden(rows, reading):
