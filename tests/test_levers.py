@@ -1,0 +1,246 @@
+"""Each lever on calls whose saving can be worked out by hand, and the promises that every lever keeps."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_logs import MODEL, START, call, changed_ids, logs, replay, table
+
+from llmaudit import levers, queries
+from llmaudit.engine.duckdb import DuckDB
+from llmaudit.levers.exact_duplicates import UNIT, ExactDuplicates, _hits_of
+from llmaudit.levers.failed_calls import FailedCalls
+from llmaudit.levers.fine_tune import FineTune
+
+HOUR = 3_600
+MOVE = FineTune(endpoints=("/faq", "/route"))
+EVERY = [FailedCalls(), ExactDuplicates(), MOVE]
+
+
+def saving(replayed, lever):
+    [step] = replayed.plan([lever], Decimal(1)).steps
+    return step.in_order_usd
+
+
+def hits(engine, rows, lever):
+    return changed_ids(engine, lever.hits(engine, replay(engine, rows).usage))
+
+
+# --- failed calls ---------------------------------------------------------------------------------
+
+
+def test_failed_calls_save_what_was_billed_for_them(engine):
+    rows = [
+        call(1, status="error"),
+        call(2, status="cancelled", input_tokens=4_000, output_tokens=0),
+        call(3),
+        call(4, status="error", input_tokens=None, output_tokens=None, billable=False),
+    ]
+    # 1,000 in and 100 out: 0.0025 + 0.0010; 4,000 in: 0.0100; the answered call stays, the refused one was free
+    assert saving(replay(engine, rows), FailedCalls()) == Decimal("0.0135")
+
+
+def test_failures_that_were_not_billed_save_nothing(engine):
+    rows = [call(1, status="error", billable=False), call(2, status="error", billable=False, input_tokens=None)]
+    assert hits(engine, rows, FailedCalls()) == []
+
+
+# --- exact duplicates -----------------------------------------------------------------------------
+
+
+def test_a_repeat_within_the_hour_comes_from_the_cache(engine):
+    rows = [call(1), call(2, 60, output_tokens=200), call(3, 120)]
+    # second: 0.0025 + 0.0020; third: 0.0025 + 0.0010
+    assert saving(replay(engine, rows), ExactDuplicates()) == Decimal("0.0080")
+
+
+def test_the_first_call_of_each_window_pays(engine):
+    rows = [call(n, n * 1_000) for n in range(8)]
+    assert hits(engine, rows, ExactDuplicates(ttl_seconds=2_500)) == ["c001", "c002", "c004", "c005", "c007"]
+
+
+def test_an_entry_counts_from_its_store_and_reading_does_not_prolong_it(engine):
+    rows = [call(1, 0), call(2, 3_000), call(3, 4_000)]
+    assert hits(engine, rows, ExactDuplicates(ttl_seconds=HOUR)) == ["c002"]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(HOUR, ["c002"]), (HOUR + 0.000001, [])])
+def test_an_entry_lives_to_the_last_microsecond_of_its_time(engine, seconds, expected):
+    assert hits(engine, [call(1), call(2, seconds)], ExactDuplicates(ttl_seconds=HOUR)) == expected
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"account_id": "org-2"},
+        {"account_id": None},
+        {"provider": "azure.ai.openai"},
+        {"request_model": "gpt-4o-mini"},
+        {"prompt_hash": 2},
+        {"prompt_hash": None},
+        {"params_hash": 2},
+        {"output_hash": 2},
+        {"output_hash": None},
+        {"temperature": 1.0},
+        {"temperature": None},
+        {"status": "error"},
+        {"billable": False},
+        {"billing_mode": "subscription"},
+        {"prompt_bytes": 0},
+    ],
+    ids=str,
+)
+def test_what_differs_in_anything_is_no_repeat(engine, other):
+    assert hits(engine, [call(1), call(2, 60, **other)], ExactDuplicates()) == []
+    assert hits(engine, [call(1, **other), call(2, 60)], ExactDuplicates()) == []
+
+
+def test_a_repeat_across_endpoints_and_teams_is_a_repeat(engine):
+    rows = [call(1), call(2, 60, endpoint="/route", session_id="s2")]
+    assert hits(engine, rows, ExactDuplicates()) == ["c002"]
+
+
+def test_calls_of_the_same_instant_hit_once_and_in_order_of_their_ids(engine):
+    assert hits(engine, [call(2), call(1), call(3)], ExactDuplicates()) == ["c002", "c003"]
+
+
+@given(st.lists(st.integers(0, 300), min_size=2, max_size=30), st.integers(1, 100))
+def test_a_cache_with_a_clock_answers_the_same_calls(seconds, ttl_seconds):
+    times = sorted(seconds)
+    entry = {
+        "request_ids": UNIT.join(str(n) for n in range(len(times))),
+        "times_us": UNIT.join(str(t * 1_000_000) for t in times),
+    }
+    expires, answered = -1, []
+    for number, now in enumerate(times):
+        if now <= expires:
+            answered.append(str(number))
+        else:
+            expires = now + ttl_seconds
+    assert [hit["request_id"] for hit in _hits_of(entry, [ttl_seconds])] == answered
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=2, max_size=30))
+def test_without_a_time_limit_all_but_the_first_are_answered(seconds):
+    times = sorted(seconds)
+    entry = {
+        "request_ids": UNIT.join(str(n) for n in range(len(times))),
+        "times_us": UNIT.join(str(t * 1_000_000) for t in times),
+    }
+    assert len(list(_hits_of(entry, [10_001]))) == len(times) - 1
+
+
+# --- fine-tuning ----------------------------------------------------------------------------------
+
+
+def test_fine_tune_prices_its_endpoint_at_the_small_model(engine):
+    rows = [
+        call(1, input_tokens=2_000_000, output_tokens=100_000),
+        call(2, endpoint="/other"),
+        call(3, endpoint=None),
+        call(4, status="error"),
+    ]
+    # before 2 x 2.50 + 0.1 x 10.00 = 6.00; ministral-8b takes 0.15 a million either way: 2.1 x 0.15 = 0.315
+    replayed = replay(engine, rows)
+    assert hits(engine, rows, FineTune(["/faq"])) == ["c001"]
+    assert saving(replayed, FineTune(["/faq"])) == Decimal("5.685")
+
+
+def test_fine_tune_pays_the_standard_tier_and_no_cost_of_the_log(engine):
+    rows = [call(1, service_tier="batch", reported_cost_usd="9.99", input_tokens=1_000_000, output_tokens=0)]
+    # batch input is half of 2.50; the small model is not batched: 0.15
+    assert saving(replay(engine, rows), FineTune(["/faq"])) == Decimal("1.10")
+
+
+def test_fine_tune_says_so_where_moving_would_cost_more(engine):
+    dear = FineTune(["/faq"], target_provider="openai", target_model=MODEL)
+    rows = [call(1, model="gpt-4o-mini", response_model="gpt-4o-mini", request_model="gpt-4o-mini")]
+    # gpt-4o-mini: 0.00015 + 0.00006 = 0.00021; gpt-4o: 0.0035
+    assert replay(engine, rows).saves_by_endpoint(dear) == {"/faq": Decimal("-0.00329")}
+
+
+def test_fine_tune_of_no_endpoint_moves_nothing(engine):
+    assert hits(engine, [call(1)], FineTune()) == []
+
+
+@pytest.mark.parametrize("given_as", [["/faq"], ("/faq",), "/faq", ["/faq", "/faq"]])
+def test_endpoints_may_be_named_in_any_sequence(given_as):
+    assert FineTune(given_as) == FineTune(("/faq",))
+    assert hash(FineTune(given_as)) == hash(FineTune(("/faq",)))
+
+
+# --- every lever ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lever", EVERY, ids=lambda lever: lever.name)
+def test_a_changed_batch_has_the_same_calls_and_columns(engine, lever):
+    rows = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
+    usage = replay(engine, rows).usage
+    engine.alias("usage", usage)
+    touched = queries.run(engine, "replay_touched", usage=usage, hits=lever.hits(engine, usage))
+    before = engine.fetch(touched)
+    assert before.num_rows
+    for batch in before.to_batches(max_chunksize=1):
+        after = lever.change(batch)
+        assert after["request_id"].equals(batch["request_id"])
+        assert after.schema.names == batch.schema.names
+
+
+@pytest.mark.parametrize("name", levers.registry())
+def test_a_lever_has_a_query_a_name_and_sentences_of_its_own(name):
+    lever = levers.by_name(name)
+    assert lever.name == name
+    assert name in queries.names()
+    assert lever.grade in {"A", "B", "C"}
+    assert lever.effort in {"hours", "days", "weeks"}
+    assert lever.action.endswith(".")
+    assert lever().assumes()
+    assert lever.evidence_query is None or lever.evidence_query in queries.names()
+
+
+def test_every_lever_is_tried_here():
+    assert {type(lever) for lever in EVERY} == set(levers.registry().values())
+
+
+LEVERS = st.sampled_from(EVERY)
+
+
+@settings(max_examples=5)
+@given(logs(), LEVERS)
+def test_pulling_a_lever_twice_saves_nothing_more(rows, lever):
+    engine = DuckDB(threads=1)
+    first, second = replay(engine, rows).plan([lever, lever], Decimal(1)).steps
+    engine.close()
+    assert first.in_order_usd == first.standalone_usd
+    assert second.in_order_usd == 0
+
+
+@settings(max_examples=5)
+@given(logs())
+def test_an_avoid_lever_never_raises_the_bill_of_any_call(rows):
+    engine = DuckDB(threads=1)
+    replayed = replay(engine, rows)
+    for lever in (FailedCalls(), ExactDuplicates(ttl_seconds=86_400)):
+        [step] = replayed.plan([lever], Decimal(1)).steps
+        assert all(row.saving_usd >= 0 for row in step.saved)
+    engine.close()
+
+
+@settings(max_examples=5)
+@given(logs())
+def test_a_cache_that_keeps_longer_never_saves_less_of_equal_calls(rows):
+    engine = DuckDB(threads=1)
+    equal = [row | {"input_tokens": 1_000, "cache_read_tokens": 0, "output_tokens": 100} for row in rows]
+    replayed = replay(engine, equal)
+    found = [len(changed_ids(engine, ExactDuplicates(ttl).hits(engine, replayed.usage))) for ttl in (60, HOUR, 86_400)]
+    engine.close()
+    assert found == sorted(found)
+
+
+def test_times_before_1970_are_times(engine):
+    early = START.replace(year=1969)
+    rows = [call(1) | {"started_at": early}, call(2) | {"started_at": early + timedelta(seconds=5)}]
+    assert hits(engine, rows, ExactDuplicates(ttl_seconds=5)) == ["c002"]
+    assert [row["started_at"] for row in table(engine, "metered")] == [early, early + timedelta(seconds=5)]
