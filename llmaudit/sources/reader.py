@@ -35,7 +35,7 @@ BATCH_ROWS = 4_096
 HEAD_BYTES = 200
 FAST_RECORD_BYTES = 16 * 2**20
 MOST_LINES_OF_A_RECORD = 20_000
-COPIES_OF_A_LONG_LINE = 30
+COPIES_OF_A_LONG_LINE = 60
 _BREAKS_OFF = (EOFError, OSError, zlib.error)
 
 
@@ -434,7 +434,7 @@ _KINDS = {str: "a string", int: "a number", float: "a number", bool: "true or fa
 
 def _open(path: Path) -> IO[bytes]:
     stream = open_bytes(path)
-    return stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[arg-type, type-var]
+    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
 
 
 def _refuse(reading: Reading, line: int, reason: str, record: bytes) -> None:
