@@ -80,6 +80,7 @@ def warnings(
     took: Intake,
     ingests: pl.DataFrame,
     likely: Mapping[str, Any],
+    reused_ids: int,
 ) -> list[dict[str, Any]]:
     """Failed self-checks first, then what changes how the numbers should be read."""
     said = [
@@ -94,6 +95,13 @@ def warnings(
                 "likely_duplicates",
                 f"{likely['requests']:,} calls equal another file's call in time, model and tokens, but no provider id says they are one: both are counted.",
                 likely["cost_usd"],
+            )
+        )
+    if reused_ids:
+        said.append(
+            _warning(
+                "reused_ids",
+                f"{reused_ids:,} calls carry a provider id that their file gives to other calls too; such ids merge nothing.",
             )
         )
     return said

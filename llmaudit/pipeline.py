@@ -100,7 +100,7 @@ def run(
         tell("Writing the report")
         report = _report(config, lake, book, facts, verdicts, headline, everything)
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
-        report["warnings"] = doubts.warnings(config, report, book.as_of, took, lake.ingests(), facts.likely)
+        report["warnings"] = doubts.warnings(config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids)
         _keep(config, lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
@@ -137,6 +137,8 @@ class _Facts:
     """Rows of calls, charges and usage that files gave."""
     survived: int
     """Those left once each counts once."""
+    reused_ids: int
+    """Calls whose provider id a file gives to other calls too."""
 
     @property
     def total(self) -> Decimal:
@@ -244,6 +246,7 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int) -> 
         labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
         stored=stored,
         survived=survived["rows"],
+        reused_ids=survived["reused_ids"],
     )
 
 

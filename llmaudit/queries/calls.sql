@@ -2,15 +2,47 @@
 -- reads:    request_rows, batches, source_modes
 -- grain:    one row per call_key
 -- params:   since, until
--- columns:  REQUESTS, model, billable
+-- columns:  REQUESTS, model, billable, stratum
 with
-    committed as (
-        select
-            r.*,
-            r.input_tokens is not null or r.output_tokens is not null as has_usage,
-            coalesce(r.input_tokens, 0) + coalesce(r.output_tokens, 0) as total_tokens
+    kept as (
+        select r.*
         from request_rows as r
         semi join batches as b on r.batch_id = b.batch_id and r.source_file = b.path
+    ),
+    -- An id that one file gives to calls of different content names no single call.
+    reused as (
+        select distinct call_key
+        from
+            (
+                select call_key, source_file
+                from kept
+                group by call_key, source_file
+                having min(prompt_hash) <> max(prompt_hash) or min(input_tokens) <> max(input_tokens)
+            ) as mixed
+    ),
+    committed as (
+        select
+            r.* exclude (call_key),
+            case
+                when u.call_key is null
+                then r.call_key
+                else
+                    md5(
+                        r.call_key
+                        || '|'
+                        || coalesce(cast(r.prompt_hash as varchar), '')
+                        || '|'
+                        || coalesce(cast(r.input_tokens as varchar), '')
+                        || '|'
+                        || cast(
+                            date_diff('microsecond', timestamp '1970-01-01 00:00:00', r.started_at) as varchar
+                        )
+                    )
+            end as call_key,
+            r.input_tokens is not null or r.output_tokens is not null as has_usage,
+            coalesce(r.input_tokens, 0) + coalesce(r.output_tokens, 0) as total_tokens
+        from kept as r
+        left join reused as u on r.call_key = u.call_key
         where r.started_at >= $since and r.started_at < $until
     ),
     seen_again as (select call_key from committed group by call_key having count(*) > 1),
@@ -97,7 +129,8 @@ with
             prefix_bytes,
             prompt_sketch,
             prompt_bytes,
-            output_bytes
+            output_bytes,
+            stratum
         from committed as c
         anti join seen_again as s on c.call_key = s.call_key
         union all
@@ -182,7 +215,8 @@ with
             arg_min(prefix_bytes, place) filter (where prompt_hash is not null) as prefix_bytes,
             arg_min(prompt_sketch, place) filter (where prompt_hash is not null) as prompt_sketch,
             arg_min(prompt_bytes, place) filter (where prompt_hash is not null) as prompt_bytes,
-            arg_min(output_bytes, place) filter (where output_hash is not null) as output_bytes
+            arg_min(output_bytes, place) filter (where output_hash is not null) as output_bytes,
+            min(stratum) as stratum
         from ranked
         group by call_key
     ),
@@ -266,7 +300,8 @@ select
     coalesce(m.response_model, m.request_model) as model,
     coalesce(o.billing_mode, m.billing_mode, 'metered') = 'metered'
     and not coalesce(m.gateway_cache_hit, false)
-    and not (m.status <> 'ok' and m.input_tokens is null and m.output_tokens is null) as billable
+    and not (m.status <> 'ok' and m.input_tokens is null and m.output_tokens is null) as billable,
+    m.stratum
 from merged as m
 left join shared_ids as s on m.request_id = s.request_id
 left join source_modes as o on m.source = o.source

@@ -1,5 +1,5 @@
 -- question: Which calls are in the sample whose texts are kept?
--- reads:    calls, request_rows
+-- reads:    calls
 -- grain:    one row per request_id
 -- params:   per_stratum
 -- columns:  request_id, endpoint, model, started_at, status, temperature, response_format, tools_offered,
@@ -7,12 +7,10 @@
 -- head_hash, tail_hash, tools_hash, system_hash, message_hashes, output_hash, output_tokens,
 -- reasoning_tokens, call_key
 with
-    strata as (select call_key, min(stratum) as stratum from request_rows group by call_key),
     placed as (
-        select c.call_key, row_number() over (partition by s.stratum order by c.call_key) as place
-        from calls as c
-        join strata as s on c.call_key = s.call_key
-        where c.prompt_hash is not null
+        select call_key, row_number() over (partition by stratum order by call_key) as place
+        from calls
+        where prompt_hash is not null
     )
 select
     c.request_id,
