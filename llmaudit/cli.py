@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,6 +97,8 @@ def report(
     ] = False,
 ) -> int:
     """Audit logs and bills, print a summary, write reports. Without PATH and --lake: coding-agent logs of this user."""
+    from dataclasses import replace
+
     from llmaudit import config as configs
     from llmaudit import report as reports
 
@@ -103,7 +107,7 @@ def report(
         reports.check(path)
     stated = configs.load(
         config,
-        paths=tuple(paths or _usual_logs(lake)),
+        paths=tuple(paths or ()),
         lake=lake,
         source=source,
         since=_day("--since", since),
@@ -117,6 +121,8 @@ def report(
         strict=strict or None,
         keep_steps=keep_steps or None,
     )
+    if not stated.paths and stated.lake is None:
+        stated = replace(stated, paths=tuple(_usual_logs(quiet=quiet)))
     return _report(stated, outputs, quiet=quiet)
 
 
@@ -155,32 +161,38 @@ def ingest(
     from llmaudit.lake import Lake
     from llmaudit.lake.intake import ingest as take
 
-    stated = configs.load(config, source=source, text=text.value if text else None)
+    stated = configs.load(config, source=source, text=text.value if text else None, strict=strict or None)
     opened = Lake.open(lake, create=True, text=stated.text)
     with _progress(quiet=quiet) as (tell, read), tempfile.TemporaryDirectory(prefix="llmaudit-") as spool:
         tell("Reading files")
         took = take(opened, paths, spool=Path(spool), source=stated.source, timezone=stated.log_timezone, progress=read)
-    taken = opened.ingests().filter(_path_in(took.files))
-    counts = {name: int(taken[name].sum()) for name in ("rows_read", "rows_kept", "rows_quarantined")}
+    taken = opened.ingests()
+    taken = taken.filter(taken["batch_id"].is_in(took.batches))
+    quarantined = int(taken["rows_quarantined"].sum())
     if not quiet:
-        typer.echo(
-            f"{len(took.files):,} files read, {took.known:,} were in the lake already: {counts['rows_read']:,} records, "
-            f"{counts['rows_kept']:,} rows kept, {counts['rows_quarantined']:,} quarantined."
-        )
-    return POLICY_BROKEN if strict and counts["rows_quarantined"] else DONE
+        typer.echo(f"Files: {len(took.files):,} read, {took.known:,} in the lake already.")
+        typer.echo(_ledger(taken))
+    return POLICY_BROKEN if stated.strict and quarantined else DONE
 
 
-def _path_in(names: list[str]) -> pl.Expr:
-    import polars as pl
-
-    return pl.col("path").is_in(names)
+def _ledger(taken: pl.DataFrame) -> str:
+    """What became of every record of the files that were read now."""
+    names = ("rows_read", "rows_kept", "rows_merged", "rows_quarantined")
+    read, kept, merged, quarantined = (int(taken[name].sum()) for name in names)
+    return (
+        f"{read:,} records = {kept:,} kept + {merged:,} merged + {read - kept - merged - quarantined:,} not calls "
+        f"+ {quarantined:,} quarantined"
+    )
 
 
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over requests, charges, usage, ingests, quarantine, texts.")],
     lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
-    format_: Annotated[TableFormat, typer.Option("--format", help="How the result is written.")] = TableFormat.table,
+    format_: Annotated[
+        TableFormat | None,
+        typer.Option("--format", help="How the result is written.", show_default="as -o ends, else table"),
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write to.", show_default=False)] = None,
     config: ConfigFile = None,
     engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
@@ -189,8 +201,9 @@ def query(
     from llmaudit import asking
     from llmaudit import config as configs
 
+    how = asking.chosen(format_.value if format_ else None, output)
     stated = configs.load(config, lake=lake, engine=engine.value if engine else None)
-    asking.write(asking.ask(stated, sql), format_.value, output)
+    asking.write(asking.ask(stated, sql), how, output)
     return DONE
 
 
@@ -215,59 +228,72 @@ def prices_show(
     from llmaudit import config as configs
 
     book = pricing.load(configs.load(config).prices)
+    rows = asking.price_list(pricing.show(model, book))
     typer.echo("US dollars for a million tokens (other units: for one), by token class.")
-    asking.write(asking.price_list(pricing.show(model, book)), "table", None)
+    asking.write(rows, "table", None)
     return DONE
 
 
 def main() -> None:
     """Run the command and turn what happens into an exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="llmaudit", standalone_mode=False)
+        sys.stdout.flush()
     except AuditError as error:
         typer.echo(f"llmaudit: {error}", err=True)
         code = USER_CAN_FIX
     except KeyboardInterrupt:
+        code = INTERRUPTED
+    except (BrokenPipeError, SystemExit):  # Typer and Rich leave by SystemExit when nobody reads on, as in `| head`
+        code = _nobody_reads()
+    except Exception as error:  # noqa: BLE001 - the one place where everything else ends
+        code = _other(error)
+    if code == INTERRUPTED:
         typer.echo(
             "llmaudit: interrupted. What was committed to a lake stays; run the same command to go on.", err=True
         )
-        code = INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the one place where everything else ends
-        code = _other(error)
     sys.exit(code or DONE)
+
+
+def _nobody_reads() -> int:
+    """Send what is left to say nowhere, so that Python does not complain of the broken pipe as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return DONE
 
 
 def _other(error: Exception) -> int:
     import traceback
 
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-        typer.echo(f"llmaudit: {error.format_message()} Try: llmaudit --help", err=True)
+        said = error.format_message()
+        command = getattr(getattr(error, "ctx", None), "command_path", "llmaudit")
+        is_help = said.startswith("Usage:")
+        stop = "" if said.endswith((".", "?", "!")) else "."
+        typer.echo(said if is_help else f"llmaudit: {said}{stop} Try: {command} --help", err=True)
         return USER_CAN_FIX
     if isinstance(error, typer.Abort):
-        typer.echo("llmaudit: interrupted.", err=True)
         return INTERRUPTED
-    if isinstance(error, BrokenPipeError):
-        return DONE
     traceback.print_exception(error)
     typer.echo(f"llmaudit {__version__}: this is our bug, not yours. Please report it with the lines above.", err=True)
     return OUR_BUG
 
 
-def _usual_logs(lake: Path | None) -> list[str]:
+def _usual_logs(*, quiet: bool) -> list[str]:
     """Coding-agent logs of this user, where neither a path nor a lake was named."""
-    if lake is not None:
-        return []
     from llmaudit import sources as readers
 
-    places = [(source.name, place) for source in readers.registry().values() for place in source.usual_places]
-    found = [str(folder) for _, place in places for folder in sorted(Path.home().glob(place))]
+    places = [place for source in readers.registry().values() for place in source.usual_places]
+    found = [place for place in places if any(Path.home().glob(place))]
     if not found:
-        looked = ", ".join(f"~/{place}" for _, place in places)
+        looked = ", ".join(f"~/{place}" for place in places)
         raise AuditError(
             f"Nothing to audit: name a file or folder, or --lake DIR. No coding-agent logs in their usual places either ({looked})."
         )
-    typer.echo(f"No path given: reading coding-agent logs in {', '.join(found)}", err=True)
-    return found
+    if not quiet:
+        typer.echo(
+            f"No path given: reading coding-agent logs in {', '.join(f'~/{place}' for place in found)}", err=True
+        )
+    return [f"{glob.escape(str(Path.home()))}/{place}" for place in found]
 
 
 def _day(option: str, text: str | None) -> date | None:
