@@ -16,6 +16,7 @@ from llmaudit import pipeline, queries, schema
 from llmaudit.config import AuditConfig
 from llmaudit.errors import AuditError
 from llmaudit.lake import Lake
+from llmaudit.pricing.user import TOKEN_CLASSES
 
 ROWS_SHOWN = 50
 TABLES = ("requests", "charges", "usage", "texts", "ingests", "quarantine")
@@ -75,7 +76,7 @@ def write(rows: pl.DataFrame, how: str, path: Path | None) -> None:
 
 def price_list(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows of `pricing.show` as a list for people: one line per tier, context band and period, a column per token class."""
-    per_million = pl.when(pl.col("token_class").is_in(_SINGLE_UNITS)).then(1).otherwise(1_000_000)
+    per_million = pl.when(pl.col("token_class").is_in(TOKEN_CLASSES)).then(1_000_000).otherwise(1)
     until = pl.col("valid_to").cast(pl.String).fill_null("")
     lines = rows.with_columns(
         price=(pl.col("usd_per_unit").cast(pl.Float64) * per_million).round(9),
@@ -95,9 +96,6 @@ def price_list(rows: pl.DataFrame) -> pl.DataFrame:
     return wide.select(*[name for name in about if name not in empty], *prices, "source", "checked").sort(
         [name for name in about if name not in empty]
     )
-
-
-_SINGLE_UNITS = ("images", "web_searches")
 
 
 def _json(rows: pl.DataFrame) -> str:
