@@ -73,8 +73,9 @@ def ingest(
 
     `progress` is told each file's name and size in bytes when it has been read.
     """
+    reader = sources.by_name(source) if source else None
     found, left_out = find(paths, spool)
-    jobs, known, copies = _jobs(lake, found, source)
+    jobs, known, copies = _jobs(lake, found, reader)
     if not jobs and not known:
         raise AuditError(f"{', '.join(paths)}: no file here. llmaudit reads logs and bills; see `llmaudit sources`.")
     if not known and all(job.source is None for job in jobs):
@@ -86,7 +87,9 @@ def ingest(
     return Intake([job.file.shown for job in jobs], known, left_out, batches)
 
 
-def _jobs(lake: Lake, found: Sequence[InputFile], source: str | None) -> tuple[list[_Job], int, dict[str, list[str]]]:
+def _jobs(
+    lake: Lake, found: Sequence[InputFile], source: Source | None
+) -> tuple[list[_Job], int, dict[str, list[str]]]:
     """Files to read, how many the lake has already, and further names of files to read (content hash -> names)."""
     have = set(lake.ingests()["content_hash"])
     jobs: dict[str, _Job] = {}
@@ -110,13 +113,13 @@ def _look(file: InputFile) -> Content:
         raise AuditError(f"{file.shown}: cannot be read ({error.strerror}).") from error
 
 
-def _job(file: InputFile, content: Content, source: str | None) -> _Job:
+def _job(file: InputFile, content: Content, source: Source | None) -> _Job:
     if not content.size:
         if file.named:
             raise AuditError(f"{file.shown} is empty: there is nothing to audit in it.")
         return _Job(file, content, None, "the file is empty")
     if source:
-        return _Job(file, content, sources.by_name(source))
+        return _Job(file, content, source)
     try:
         return _Job(file, content, sources.identify(file.path, file.shown))
     except sources.Unclaimed as error:

@@ -24,6 +24,7 @@ from llmaudit.schema import TEXTS
 SAMPLE_PER_STRATUM = 1_500
 LABEL_STRATA = 4_096
 TEMPLATE_STRATA = 64
+MOST_TIMES_SEEN = 4
 SKETCH_HASHES = 16
 SKETCH_BYTES = 8_192
 UNIT = "\x1f"
@@ -112,7 +113,8 @@ class TextRoom:
         """Hashes of the texts of every call that is in the sample in the end; None where the mode takes no sample."""
         if self.mode != "sample":
             return None
-        return {number for stratum in self._sample.values() for hashes in stratum.calls.values() for number in hashes}
+        seen = [hashes for stratum in self._sample.values() for times in stratum.calls.values() for hashes in times]
+        return set().union(*seen)
 
     def _sampled(self, rows: pa.RecordBatch) -> list[int]:
         """Calls that may belong to the sample: those with a prompt, below the largest key their stratum has kept so far."""
@@ -136,15 +138,18 @@ class TextRoom:
 
 @dataclass
 class _Stratum:
-    """The calls with the smallest keys of one stratum so far, and the hashes of their texts. A call seen twice is one."""
+    """The calls with the smallest keys of one stratum so far, and the hashes of their texts each time they were seen.
 
-    calls: dict[str, set[int]] = field(default_factory=dict)
+    A call seen in two files takes one place. Only its first few times count: an id that many calls share is no id.
+    """
+
+    calls: dict[str, list[set[int]]] = field(default_factory=dict)
     _largest: list[int] = field(default_factory=list)
 
     def takes(self, key: str, hashes: set[int]) -> bool:
         if key in self.calls:
-            self.calls[key] |= hashes
-            return True
+            self.calls[key] += [hashes] * (len(self.calls[key]) < MOST_TIMES_SEEN)
+            return self.calls[key][-1] is hashes
         order = -int(key, 16)
         if len(self.calls) < SAMPLE_PER_STRATUM:
             heapq.heappush(self._largest, order)
@@ -152,7 +157,7 @@ class _Stratum:
             del self.calls[f"{-heapq.heapreplace(self._largest, order):0{len(key)}x}"]
         else:
             return False
-        self.calls[key] = hashes
+        self.calls[key] = [hashes]
         return True
 
 
