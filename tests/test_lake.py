@@ -438,6 +438,12 @@ def test_the_sample_is_the_same_calls_however_the_files_are_split_and_ordered(tm
     assert all(each == found[0] for each in found)
 
 
+def test_an_id_that_every_call_shares_does_not_keep_every_text(lake, tmp_path, take, small_sample):
+    shared = [call(n, response=call(n)["response"] | {"id": "constant"}) for n in range(60)]
+    take(lake, write(tmp_path / "a.jsonl", *shared))
+    assert lake.frame("texts").height <= 2 * small_sample
+
+
 def bare(number):
     """A call of which the log shows no text."""
     return labelled(number, request={"model": "gpt-4o"})
