@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -137,6 +138,12 @@ def write_log(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
 @cache
 def sample_audit() -> llmaudit.Audit:
     """The audit of the sample logs, made once for all who ask."""
-    audit = llmaudit.audit(SAMPLES, as_of=date(2026, 11, 1))
-    atexit.register(audit.close)
-    return audit
+    atexit.register(_forget)
+    return llmaudit.audit(SAMPLES, as_of=date(2026, 11, 1))
+
+
+def _forget() -> None:
+    """Closed and let go of before the interpreter goes: DuckDB complains of what outlives it."""
+    sample_audit().close()
+    sample_audit.cache_clear()
+    gc.collect()

@@ -19,6 +19,14 @@ MOVE = FineTune(endpoints=("/faq", "/route"))
 EVERY = [FailedCalls(), ExactDuplicates(), MOVE]
 
 
+@pytest.fixture(scope="module")
+def duck():
+    """For what has nothing to do with the engine."""
+    engine = DuckDB(threads=1)
+    yield engine
+    engine.close()
+
+
 def saving(replayed, lever):
     [step] = replayed.plan([lever], Decimal(1)).steps
     return step.in_order_usd
@@ -42,9 +50,9 @@ def test_failed_calls_save_what_was_billed_for_them(engine):
     assert saving(replay(engine, rows), FailedCalls()) == Decimal("0.0135")
 
 
-def test_failures_that_were_not_billed_save_nothing(engine):
+def test_failures_that_were_not_billed_save_nothing(duck):
     rows = [call(1, status="error", billable=False), call(2, status="error", billable=False, input_tokens=None)]
-    assert hits(engine, rows, FailedCalls()) == []
+    assert hits(duck, rows, FailedCalls()) == []
 
 
 # --- exact duplicates -----------------------------------------------------------------------------
@@ -56,19 +64,19 @@ def test_a_repeat_within_the_hour_comes_from_the_cache(engine):
     assert saving(replay(engine, rows), ExactDuplicates()) == Decimal("0.0080")
 
 
-def test_the_first_call_of_each_window_pays(engine):
+def test_the_first_call_of_each_window_pays(duck):
     rows = [call(n, n * 1_000) for n in range(8)]
-    assert hits(engine, rows, ExactDuplicates(ttl_seconds=2_500)) == ["c001", "c002", "c004", "c005", "c007"]
+    assert hits(duck, rows, ExactDuplicates(ttl_seconds=2_500)) == ["c001", "c002", "c004", "c005", "c007"]
 
 
-def test_an_entry_counts_from_its_store_and_reading_does_not_prolong_it(engine):
+def test_an_entry_counts_from_its_store_and_reading_does_not_prolong_it(duck):
     rows = [call(1, 0), call(2, 3_000), call(3, 4_000)]
-    assert hits(engine, rows, ExactDuplicates(ttl_seconds=HOUR)) == ["c002"]
+    assert hits(duck, rows, ExactDuplicates(ttl_seconds=HOUR)) == ["c002"]
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(HOUR, ["c002"]), (HOUR + 0.000001, [])])
-def test_an_entry_lives_to_the_last_microsecond_of_its_time(engine, seconds, expected):
-    assert hits(engine, [call(1), call(2, seconds)], ExactDuplicates(ttl_seconds=HOUR)) == expected
+def test_an_entry_lives_to_the_last_microsecond_of_its_time(duck, seconds, expected):
+    assert hits(duck, [call(1), call(2, seconds)], ExactDuplicates(ttl_seconds=HOUR)) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,18 +100,18 @@ def test_an_entry_lives_to_the_last_microsecond_of_its_time(engine, seconds, exp
     ],
     ids=str,
 )
-def test_what_differs_in_anything_is_no_repeat(engine, other):
-    assert hits(engine, [call(1), call(2, 60, **other)], ExactDuplicates()) == []
-    assert hits(engine, [call(1, **other), call(2, 60)], ExactDuplicates()) == []
+def test_what_differs_in_anything_is_no_repeat(duck, other):
+    assert hits(duck, [call(1), call(2, 60, **other)], ExactDuplicates()) == []
+    assert hits(duck, [call(1, **other), call(2, 60)], ExactDuplicates()) == []
 
 
-def test_a_repeat_across_endpoints_and_teams_is_a_repeat(engine):
+def test_a_repeat_across_endpoints_and_teams_is_a_repeat(duck):
     rows = [call(1), call(2, 60, endpoint="/route", session_id="s2")]
-    assert hits(engine, rows, ExactDuplicates()) == ["c002"]
+    assert hits(duck, rows, ExactDuplicates()) == ["c002"]
 
 
-def test_calls_of_the_same_instant_hit_once_and_in_order_of_their_ids(engine):
-    assert hits(engine, [call(2), call(1), call(3)], ExactDuplicates()) == ["c002", "c003"]
+def test_calls_of_the_same_instant_hit_once_and_in_order_of_their_ids(duck):
+    assert hits(duck, [call(2), call(1), call(3)], ExactDuplicates()) == ["c002", "c003"]
 
 
 @given(st.lists(st.integers(0, 300), min_size=2, max_size=30), st.integers(1, 100))
@@ -148,21 +156,21 @@ def test_fine_tune_prices_its_endpoint_at_the_small_model(engine):
     assert saving(replayed, FineTune(["/faq"])) == Decimal("5.685")
 
 
-def test_fine_tune_pays_the_standard_tier_and_no_cost_of_the_log(engine):
+def test_fine_tune_pays_the_standard_tier_and_no_cost_of_the_log(duck):
     rows = [call(1, service_tier="batch", reported_cost_usd="9.99", input_tokens=1_000_000, output_tokens=0)]
     # batch input is half of 2.50; the small model is not batched: 0.15
-    assert saving(replay(engine, rows), FineTune(["/faq"])) == Decimal("1.10")
+    assert saving(replay(duck, rows), FineTune(["/faq"])) == Decimal("1.10")
 
 
-def test_fine_tune_says_so_where_moving_would_cost_more(engine):
+def test_fine_tune_says_so_where_moving_would_cost_more(duck):
     dear = FineTune(["/faq"], target_provider="openai", target_model=MODEL)
     rows = [call(1, model="gpt-4o-mini", response_model="gpt-4o-mini", request_model="gpt-4o-mini")]
     # gpt-4o-mini: 0.00015 + 0.00006 = 0.00021; gpt-4o: 0.0035
-    assert replay(engine, rows).saves_by_endpoint(dear) == {"/faq": Decimal("-0.00329")}
+    assert replay(duck, rows).saves_by_endpoint(dear) == {"/faq": Decimal("-0.00329")}
 
 
-def test_fine_tune_of_no_endpoint_moves_nothing(engine):
-    assert hits(engine, [call(1)], FineTune()) == []
+def test_fine_tune_of_no_endpoint_moves_nothing(duck):
+    assert hits(duck, [call(1)], FineTune()) == []
 
 
 @pytest.mark.parametrize("given_as", [["/faq"], ("/faq",), "/faq", ["/faq", "/faq"]])
@@ -175,12 +183,12 @@ def test_endpoints_may_be_named_in_any_sequence(given_as):
 
 
 @pytest.mark.parametrize("lever", EVERY, ids=lambda lever: lever.name)
-def test_a_changed_batch_has_the_same_calls_and_columns(engine, lever):
+def test_a_changed_batch_has_the_same_calls_and_columns(duck, lever):
     rows = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
-    usage = replay(engine, rows).usage
-    engine.alias("usage", usage)
-    touched = queries.run(engine, "replay_touched", usage=usage, hits=lever.hits(engine, usage))
-    before = engine.fetch(touched)
+    usage = replay(duck, rows).usage
+    duck.alias("usage", usage)
+    touched = queries.run(duck, "replay_touched", usage=usage, hits=lever.hits(duck, usage))
+    before = duck.fetch(touched)
     assert before.num_rows
     for batch in before.to_batches(max_chunksize=1):
         after = lever.change(batch)
@@ -208,34 +216,28 @@ LEVERS = st.sampled_from(EVERY)
 
 
 @settings(max_examples=5)
-@given(logs(), LEVERS)
-def test_pulling_a_lever_twice_saves_nothing_more(rows, lever):
-    engine = DuckDB(threads=1)
-    first, second = replay(engine, rows).plan([lever, lever], Decimal(1)).steps
-    engine.close()
+@given(rows=logs(), lever=LEVERS)
+def test_pulling_a_lever_twice_saves_nothing_more(duck, rows, lever):
+    first, second = replay(duck, rows).plan([lever, lever], Decimal(1)).steps
     assert first.in_order_usd == first.standalone_usd
     assert second.in_order_usd == 0
 
 
 @settings(max_examples=5)
-@given(logs())
-def test_an_avoid_lever_never_raises_the_bill_of_any_call(rows):
-    engine = DuckDB(threads=1)
-    replayed = replay(engine, rows)
+@given(rows=logs())
+def test_an_avoid_lever_never_raises_the_bill_of_any_call(duck, rows):
+    replayed = replay(duck, rows)
     for lever in (FailedCalls(), ExactDuplicates(ttl_seconds=86_400)):
         [step] = replayed.plan([lever], Decimal(1)).steps
         assert all(row.saving_usd >= 0 for row in step.saved)
-    engine.close()
 
 
 @settings(max_examples=5)
-@given(logs())
-def test_a_cache_that_keeps_longer_never_saves_less_of_equal_calls(rows):
-    engine = DuckDB(threads=1)
+@given(rows=logs())
+def test_a_cache_that_keeps_longer_never_saves_less_of_equal_calls(duck, rows):
     equal = [row | {"input_tokens": 1_000, "cache_read_tokens": 0, "output_tokens": 100} for row in rows]
-    replayed = replay(engine, equal)
-    found = [len(changed_ids(engine, ExactDuplicates(ttl).hits(engine, replayed.usage))) for ttl in (60, HOUR, 86_400)]
-    engine.close()
+    replayed = replay(duck, equal)
+    found = [len(changed_ids(duck, ExactDuplicates(ttl).hits(duck, replayed.usage))) for ttl in (60, HOUR, 86_400)]
     assert found == sorted(found)
 
 

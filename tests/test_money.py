@@ -19,7 +19,8 @@ FEW = settings(max_examples=5)
 
 
 @pytest.fixture(scope="module")
-def duckdb_engine():
+def duck():
+    """For what has nothing to do with the engine."""
     engine = DuckDB(threads=1)
     yield engine
     engine.close()
@@ -31,20 +32,20 @@ def bill(engine, name="money"):
 
 @FEW
 @given(rows=logs())
-def test_replaying_no_levers_gives_back_the_bill_to_the_last_digit(duckdb_engine, rows):
-    replayed = replay(duckdb_engine, rows)
-    before = {row["request_id"]: row["cost_usd"] for row in table(duckdb_engine, "money")}
-    plan = replayed.plan([], bill(duckdb_engine))
+def test_replaying_no_levers_gives_back_the_bill_to_the_last_digit(duck, rows):
+    replayed = replay(duck, rows)
+    before = {row["request_id"]: row["cost_usd"] for row in table(duck, "money")}
+    plan = replayed.plan([], bill(duck))
     assert plan.saving_usd == 0
-    assert plan.baseline_usd == bill(duckdb_engine).quantize(MICRO)
-    assert {row["request_id"]: row["cost_usd"] for row in table(duckdb_engine, "money")} == before
+    assert plan.baseline_usd == bill(duck).quantize(MICRO)
+    assert {row["request_id"]: row["cost_usd"] for row in table(duck, "money")} == before
 
 
 @FEW
 @given(rows=logs(), levers=st.permutations(EVERY))
-def test_the_steps_of_a_plan_lead_exactly_from_the_bill_to_what_is_left(duckdb_engine, rows, levers):
-    replayed = replay(duckdb_engine, rows)
-    spent = bill(duckdb_engine)
+def test_the_steps_of_a_plan_lead_exactly_from_the_bill_to_what_is_left(duck, rows, levers):
+    replayed = replay(duck, rows)
+    spent = bill(duck)
     plan = replayed.plan(levers, spent)
     assert sum((step.in_order_usd for step in plan.steps), Decimal(0)) == plan.saving_usd
     assert sum((step.shapley_usd for step in plan.steps), Decimal(0)) == plan.saving_usd
@@ -55,14 +56,14 @@ def test_the_steps_of_a_plan_lead_exactly_from_the_bill_to_what_is_left(duckdb_e
 
 @FEW
 @given(rows=logs())
-def test_the_saving_is_the_bill_less_the_bill_of_the_calls_left(duckdb_engine, rows):
-    replayed = replay(duckdb_engine, rows)
-    before = {row["request_id"]: row["cost_usd"] for row in table(duckdb_engine, "money")}
+def test_the_saving_is_the_bill_less_the_bill_of_the_calls_left(duck, rows):
+    replayed = replay(duck, rows)
+    before = {row["request_id"]: row["cost_usd"] for row in table(duck, "money")}
     state = replayed._left(replayed._left(_start(replayed), EVERY[0]), EVERY[1])
-    after = {row["request_id"]: row["cost_usd"] for row in table(duckdb_engine, state.money)}
+    after = {row["request_id"]: row["cost_usd"] for row in table(duck, state.money)}
     saved = sum(pull.saving_usd for pull in replayed._sequence(tuple(EVERY[:2])))
     assert before.keys() == after.keys()
-    assert {row["request_id"] for row in table(duckdb_engine, state.usage)} == before.keys()
+    assert {row["request_id"] for row in table(duck, state.usage)} == before.keys()
     assert saved == sum(
         (before[at] or Decimal(0)) - (after[at] or Decimal(0)) for at in before if before[at] is not None
     )
@@ -70,23 +71,23 @@ def test_the_saving_is_the_bill_less_the_bill_of_the_calls_left(duckdb_engine, r
 
 @FEW
 @given(rows=logs(), lever=st.sampled_from(EVERY))
-def test_a_lever_alone_saves_the_same_by_every_account(duckdb_engine, rows, lever):
-    [step] = replay(duckdb_engine, rows).plan([lever], Decimal(1)).steps
+def test_a_lever_alone_saves_the_same_by_every_account(duck, rows, lever):
+    [step] = replay(duck, rows).plan([lever], Decimal(1)).steps
     assert step.standalone_usd == step.in_order_usd == step.shapley_usd
 
 
 @FEW
 @given(rows=logs(), data=st.data())
-def test_the_order_of_rows_changes_nothing(duckdb_engine, rows, data):
+def test_the_order_of_rows_changes_nothing(duck, rows, data):
     shuffled = data.draw(st.permutations(rows))
-    plan = replay(duckdb_engine, rows).plan(EVERY[1:], Decimal(1))
-    assert replay(duckdb_engine, shuffled).plan(EVERY[1:], Decimal(1)) == plan
+    plan = replay(duck, rows).plan(EVERY[1:], Decimal(1))
+    assert replay(duck, shuffled).plan(EVERY[1:], Decimal(1)) == plan
 
 
 @FEW
 @given(rows=logs())
-def test_parts_of_a_saving_add_up_whichever_way_it_is_divided(duckdb_engine, rows):
-    replayed = replay(duckdb_engine, rows)
+def test_parts_of_a_saving_add_up_whichever_way_it_is_divided(duck, rows):
+    replayed = replay(duck, rows)
     by_endpoint = defaultdict(Decimal)
     for row in replayed.plan(EVERY[2:], Decimal(1)).steps[0].saved:
         by_endpoint[row.endpoint] += row.saving_usd

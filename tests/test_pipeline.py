@@ -196,6 +196,7 @@ def test_splitting_a_log_into_files_moves_no_number(small, tmp_path):
         assert plain(split[section]) == plain(whole[section])
 
 
+@pytest.mark.slow
 def test_every_engine_writes_the_same_report(small, engine):
     options = {"threads": "1"} if engine.name == "duckdb" else {}
     here, there = report_of(small), report_of(small, engine=engine.name, engine_options=options)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_logs import call, replay
 
+from llmaudit.engine.duckdb import DuckDB
 from llmaudit.levers.exact_duplicates import ExactDuplicates
 from llmaudit.levers.failed_calls import FailedCalls
 from llmaudit.levers.fine_tune import FineTune
@@ -30,6 +31,14 @@ On the tuned model a call of 1,100 tokens costs 1,100 x 0.15 / 1,000,000 = $0.00
 BILL = Decimal("0.0140")
 
 
+@pytest.fixture(scope="module")
+def duck():
+    """For what has nothing to do with the engine."""
+    engine = DuckDB(threads=1)
+    yield engine
+    engine.close()
+
+
 def steps(engine, levers, rows=LOG):
     return {step.lever.name: step for step in replay(engine, rows).plan(levers, BILL).steps}
 
@@ -41,70 +50,70 @@ def test_levers_are_pulled_in_the_order_of_their_stages_however_they_are_named(e
     assert plan.saving_usd == BILL - Decimal("0.003665")
 
 
-def test_a_lever_saves_only_on_what_the_earlier_ones_left(engine):
-    found = steps(engine, [ExactDuplicates(), ROUTE])
+def test_a_lever_saves_only_on_what_the_earlier_ones_left(duck):
+    found = steps(duck, [ExactDuplicates(), ROUTE])
     # alone the tuned model takes the first and the second call, after the cache only the first
     assert found["fine_tune"].standalone_usd == Decimal("0.00667")
     assert found["fine_tune"].in_order_usd == Decimal("0.003335")
     assert [row.requests for row in found["fine_tune"].saved] == [1]
 
 
-def test_shapley_gives_each_lever_its_average_over_the_coalitions(engine):
-    found = steps(engine, [ExactDuplicates(), ROUTE])
+def test_shapley_gives_each_lever_its_average_over_the_coalitions(duck):
+    found = steps(duck, [ExactDuplicates(), ROUTE])
     # the cache: 0.0035 alone, 0.0035 + 0.003335 - 0.00667 = 0.000165 beside the tuned model; the mean of the two
     assert found["exact_duplicates"].shapley_usd == Decimal("0.001833")  # 0.0018325, half a micro-dollar each
     assert found["fine_tune"].shapley_usd == Decimal("0.005002")
     assert sum(step.shapley_usd for step in found.values()) == Decimal("0.006835")
 
 
-def test_the_order_of_levers_changes_the_total_only_where_they_meet(engine):
-    apart = replay(engine, LOG).plan([FailedCalls(), ROUTE], BILL)
+def test_the_order_of_levers_changes_the_total_only_where_they_meet(duck):
+    apart = replay(duck, LOG).plan([FailedCalls(), ROUTE], BILL)
     assert apart.order_spread_usd == (Decimal("0.010170"), Decimal("0.010170"))
     rows = [call(1), call(2, 60, endpoint="/other")]
-    meeting = replay(engine, rows).plan([ExactDuplicates(), ROUTE], BILL)
+    meeting = replay(duck, rows).plan([ExactDuplicates(), ROUTE], BILL)
     # the cache first: 0.0035 + 0.003335. Moved first, the first call is another model's and answers nobody: 0.003335
     assert meeting.saving_usd == Decimal("0.006835")
     assert meeting.order_spread_usd == (Decimal("0.003335"), Decimal("0.006835"))
 
 
-def test_a_lever_that_finds_nothing_has_its_step_all_the_same(engine):
-    found = steps(engine, [FailedCalls(), ExactDuplicates()], [call(1)])
+def test_a_lever_that_finds_nothing_has_its_step_all_the_same(duck):
+    found = steps(duck, [FailedCalls(), ExactDuplicates()], [call(1)])
     assert [step.in_order_usd for step in found.values()] == [0, 0]
     assert [step.saved for step in found.values()] == [(), ()]
 
 
-def test_no_levers_are_an_empty_plan_of_the_whole_bill(engine):
-    plan = replay(engine, LOG).plan([], BILL)
+def test_no_levers_are_an_empty_plan_of_the_whole_bill(duck):
+    plan = replay(duck, LOG).plan([], BILL)
     assert (plan.steps, plan.saving_usd, plan.baseline_usd) == ((), 0, BILL)
 
 
-def test_an_empty_log_saves_nothing(engine):
-    plan = replay(engine, []).plan([FailedCalls(), ExactDuplicates(), ROUTE], Decimal(0))
+def test_an_empty_log_saves_nothing(duck):
+    plan = replay(duck, []).plan([FailedCalls(), ExactDuplicates(), ROUTE], Decimal(0))
     assert plan.saving_usd == 0
     assert plan.order_spread_usd == (0, 0)
 
 
-def test_a_later_question_with_other_settings_leaves_the_earlier_answer_as_it_was(engine):
+def test_a_later_question_with_other_settings_leaves_the_earlier_answer_as_it_was(duck):
     rows = [call(n, n * 1_000) for n in range(6)]
-    shared = replay(engine, rows)
+    shared = replay(duck, rows)
     hour, minute = ExactDuplicates(ttl_seconds=3_600), ExactDuplicates(ttl_seconds=60)
     shared.plan([hour], BILL)
     shared.plan([minute, ROUTE], BILL)
     later = [step.in_order_usd for step in shared.plan([hour, ROUTE], BILL).steps]
-    assert later == [step.in_order_usd for step in replay(engine, rows).plan([hour, ROUTE], BILL).steps]
+    assert later == [step.in_order_usd for step in replay(duck, rows).plan([hour, ROUTE], BILL).steps]
     # 6 calls in 5,000 s: two pay; four are saved at 0.0035, two are moved
     assert later == [Decimal("0.014"), Decimal("0.00667")]
 
 
-def test_two_caches_of_different_lives_are_two_steps(engine):
+def test_two_caches_of_different_lives_are_two_steps(duck):
     rows = [call(1), call(2, 30), call(3, 600)]
-    short, long = replay(engine, rows).plan([ExactDuplicates(60), ExactDuplicates(3_600)], BILL).steps
+    short, long = replay(duck, rows).plan([ExactDuplicates(60), ExactDuplicates(3_600)], BILL).steps
     assert (short.in_order_usd, long.in_order_usd) == (Decimal("0.0035"), Decimal("0.0035"))
 
 
-def test_calls_without_a_price_are_counted_but_save_no_money(engine):
+def test_calls_without_a_price_are_counted_but_save_no_money(duck):
     unknown = {"provider": "acme", "request_model": "acme-1", "response_model": "acme-1", "model": "acme-1"}
-    [row] = steps(engine, [FailedCalls()], [call(1, status="error", **unknown)])["failed_calls"].saved
+    [row] = steps(duck, [FailedCalls()], [call(1, status="error", **unknown)])["failed_calls"].saved
     assert (row.requests, row.before_usd, row.saving_usd) == (1, None, 0)
 
 
