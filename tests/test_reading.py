@@ -20,7 +20,15 @@ from llmaudit.errors import AuditError
 from llmaudit.lake import TABLES, Lake
 from llmaudit.lake.intake import ingest
 from llmaudit.sources.base import Peek, Source
-from llmaudit.sources.reader import HEAD_BYTES, MOST_LINES_OF_A_RECORD
+from llmaudit.sources.reader import (
+    HEAD_BYTES,
+    MOST_LINES_OF_A_RECORD,
+    Reading,
+    ReadOptions,
+    fits_together,
+    read,
+    read_together,
+)
 
 
 def call(number, **fields):
@@ -564,6 +572,62 @@ def test_splitting_a_file_in_two_changes_nothing(tmp_path_factory, log, at):
     folder = tmp_path_factory.getbasetemp() / "split"
     lines = as_lines(log)
     assert calls_of(folder, [lines]) == calls_of(folder, [lines[:at], [line(99), *lines[at:]]])
+
+
+SAMPLES = Path(__file__).parents[1] / "sample_logs"
+
+
+def one_by_one(source, files):
+    return {
+        number: [row for batch in read(source, *each) for row in batch.to_pylist()] for number, each in enumerate(files)
+    }
+
+
+def all_together(source, files):
+    rows = {number: [] for number in range(len(files))}
+    for number, batch in read_together(source, files):
+        rows[number] += batch.to_pylist()
+    return rows
+
+
+def openings(paths):
+    return [(path, Reading("x"), ReadOptions(content_hash=path.name)) for path in paths]
+
+
+@pytest.mark.parametrize("name", ["plain_jsonl", "claude_code", "litellm_callback"])
+def test_small_files_read_together_give_what_they_give_one_by_one(intake, name):
+    nameless = line(7).replace(b'"id"', b'"no"').replace(b'"request_id"', b'"no"')
+    odd = [
+        GOOD,
+        line(3)[:50] + b"\n" + line(4),
+        b"\n",
+        nameless,
+        nameless,
+        b"\xef\xbb\xbf" + line(5),
+        line(6, timestamp="soon") + b"\n" + line(8),
+    ]
+    made = (
+        [intake.write(f"{number}.jsonl", content) for number, content in enumerate(odd)]
+        if name == "plain_jsonl"
+        else []
+    )
+    paths = [*made, *sorted((SAMPLES / name).rglob("*.jsonl"))]
+    apart, together = openings(paths), openings(paths)
+    source = sources.by_name(name)
+    assert all_together(source, together) == one_by_one(source, apart)
+    assert [reading for _, reading, _ in together] == [reading for _, reading, _ in apart]
+
+
+def test_only_small_plain_files_of_lines_are_read_together(intake, monkeypatch):
+    monkeypatch.setattr("llmaudit.sources.reader.SMALL_FILE_BYTES", len(GOOD))
+    plain, bill = sources.by_name("plain_jsonl"), sources.by_name("openai_costs")
+    small, large, packed_up = (
+        intake.write("a.jsonl", GOOD),
+        intake.write("b.jsonl", GOOD + b"\n"),
+        intake.write("c.jsonl.gz", b""),
+    )
+    assert [fits_together(plain, path) for path in (small, large, packed_up)] == [True, False, False]
+    assert not fits_together(bill, small)
 
 
 # --- privacy ------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 with
-    lines as (
+    sorted_lines as (
         select
             * exclude (message),
             message.id as message_id,
@@ -22,6 +22,7 @@ with
             end as kind
         from raw
     ),
+    lines as (select * replace (case when kind is null then content end as content) from sorted_lines),
     counted as (
         select
             *,

@@ -15,7 +15,7 @@ import tempfile
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -36,6 +36,10 @@ HEAD_BYTES = 200
 FAST_RECORD_BYTES = 16 * 2**20
 MOST_LINES_OF_A_RECORD = 20_000
 COPIES_OF_A_LONG_LINE = 60
+SMALL_FILE_BYTES = 4 * 2**20
+RECORD_BITS = 32
+FIRST_RECORD = 2**RECORD_BITS
+"""Where several files are read as one, the upper half of a record's number says which file it is of."""
 _BREAKS_OFF = (EOFError, OSError, zlib.error)
 
 
@@ -85,6 +89,71 @@ def read(source: Source, path: Path, reading: Reading, options: ReadOptions) -> 
             yield from _rows(con, source, options, reading, mended)
 
 
+def read_together(
+    source: Source, files: Sequence[tuple[Path, Reading, ReadOptions]]
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of several files, each batch with the number of its file in `files`.
+
+    Planning a source's SELECT takes longer than reading a small file, so small files go through it as one table.
+    A file of which a record could not be read at once is read again by itself.
+    """
+    with _connection(files[0][2]) as con:
+        _make_room(con, files[0][2], 0)
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in source.columns.items())
+        con.execute("drop view if exists raw")
+        con.execute(f"create or replace table gathered (record bigint, unread boolean, {columns})")
+        try:
+            apart = _gather(con, source, [path for path, _, _ in files])
+            con.execute("create or replace view raw as select * from gathered")
+            refused: list[list[tuple[int, str]]] = [[] for _ in files]
+            for batch in con.sql(_select(con, source, *[each for _, _, each in files])).to_arrow_reader(BATCH_ROWS):
+                for file, rows in _by_file(batch):
+                    kept = _sorted_out(rows, files[file][1], refused[file])
+                    files[file][1].rows_kept += kept.num_rows
+                    yield file, kept.select(TABLES[source.table].names)
+            for (_, reading, _), each in zip(files, refused, strict=True):
+                reading.refused += [Refused(at, reason, "") for at, reason in each]
+        finally:
+            con.execute("drop view if exists raw")
+            con.execute("drop table gathered")
+    for file in apart:
+        yield from ((file, batch) for batch in read(source, *files[file]))
+
+
+def fits_together(source: Source, path: Path) -> bool:
+    """Whether a file is one of the small plain ones that `read_together` is for."""
+    return source.shape == "lines" and _compression(path) == "none" and path.stat().st_size <= SMALL_FILE_BYTES
+
+
+def _gather(con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path]) -> list[int]:
+    """Put the records of all files into one table; return the files that must be looked at one by one."""
+    apart = []
+    for file, path in enumerate(paths):
+        try:
+            con.execute(f"insert into gathered {_lines_of(source, path, 0, file)}")
+        except duckdb.Error:
+            apart.append(file)
+    found = con.sql(
+        f"select record // {FIRST_RECORD} as file, bool_or(unread) as unread from gathered group by all"
+    ).fetchall()
+    whole = {file for file, unread in found if not unread}
+    apart = [file for file in range(len(paths)) if file in apart or file not in whole]
+    con.execute(f"delete from gathered where record // {FIRST_RECORD} in (select unnest(?))", [apart])
+    return apart
+
+
+def _by_file(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+    files = pc.shift_right(batch["record"], RECORD_BITS)
+    for column in ("record", _DOCUMENT):
+        at = batch.schema.get_field_index(column)
+        batch = batch.set_column(at, batch.schema.field(at), pc.bit_wise_and(batch[column], FIRST_RECORD - 1))
+    runs = pc.run_end_encode(files)
+    start = 0
+    for file, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield file, batch.slice(start, end - start)
+        start = end
+
+
 def _make_room(con: duckdb.DuckDBPyConnection, options: ReadOptions, longest_line: int) -> None:
     """Lift the memory limit for a file with very long lines: several copies of one must fit, for each thread."""
     con.execute("set memory_limit = ?", [options.memory_limit])
@@ -112,10 +181,15 @@ def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
 
 
 def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> None:
+    con.execute(f"create or replace view raw as {_lines_of(source, path, longest_line)}")
+
+
+def _lines_of(source: Source, path: Path, longest_line: int, file: int = 0) -> str:
+    """SELECT of a file's records with the columns that the data sheet declares."""
     columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in source.columns.items())
     longest = max(FAST_RECORD_BYTES, int(longest_line * 1.05) + 1_024)
-    con.execute(
-        f"create or replace view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, * "
+    return (
+        f"select {FIRST_RECORD * file} + row_number() over () as record, {_all_null(source.columns)} as unread, * "
         f"from read_json({_literal(str(path))}, columns = {{{columns}}}, format = 'newline_delimited', "
         f"ignore_errors = true, maximum_object_size = {longest}, compression = {_literal(_compression(path))})"
     )
@@ -140,7 +214,7 @@ def _rows(
     reading.refused += mended.refusals(refused) if mended else [Refused(at, reason, "") for at, reason in refused]
 
 
-def _select(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions) -> str:
+def _select(con: duckdb.DuckDBPyConnection, source: Source, *options: ReadOptions) -> str:
     """The source's own SELECT, brought to the columns and types of its table."""
     sql = _sql(source)
     has = _columns(con, source)
@@ -154,9 +228,10 @@ def _select(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions
     shaped = f"select {columns}, {document} as {_DOCUMENT} from ({sql})"
     if source.table != "requests":
         return shaped
+    hashes = ", ".join(_literal(each.content_hash) for each in options)
     return (
         f"select *, coalesce(own_id, provider_id, left(call_key, 16)) as request_id from (select *, "
-        f"{_CALL_KEY.format(source=_literal(source.name), file=_literal(options.content_hash))} as call_key from ({shaped}))"
+        f"{_CALL_KEY.format(source=_literal(source.name), files=hashes, bits=RECORD_BITS, mask=FIRST_RECORD - 1)} as call_key from ({shaped}))"
     )
 
 
@@ -182,7 +257,7 @@ def _columns(con: duckdb.DuckDBPyConnection, source: Source) -> frozenset[str]:
 _CALL_KEY = """md5(case
     when provider_id is not null then concat('provider:', provider_id)
     when own_id is not null then concat_ws('|', {source}, own_id, started_at, request_model)
-    else concat_ws('|', {file}, record)
+    else concat_ws('|', [{files}][1 + (record >> {bits})], record & {mask})
 end)"""
 
 
