@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -197,7 +198,7 @@ def _finding(
     span = interval(saved, days)
     touched = sum(row.requests for row in saved)
     return {
-        "id": "/".join([lever.name, endpoint or "unattributed", model or "unknown"]),
+        "id": finding_id(lever.name, endpoint, model),
         "lever": lever.name,
         "stage": lever.stage.name.lower(),
         "grade": lever.grade,
@@ -218,6 +219,15 @@ def _finding(
         "effort": lever.effort,
         "status": "open",
     }
+
+
+def finding_id(lever: str, endpoint: str | None, model: str | None) -> str:
+    """The same from run to run, and no two alike: what a part holds of `|` and `%` is escaped, and nothing is nothing.
+
+    >>> finding_id("failed_calls", "/a|b", None)
+    'failed_calls|/a%7Cb|'
+    """
+    return "|".join(quote(part, safe="/ :@.,-_") if part else "" for part in (lever, endpoint, model))
 
 
 def plan(headline: Plan, everything: Plan) -> dict[str, Any]:

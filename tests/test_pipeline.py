@@ -129,8 +129,7 @@ def test_every_finding_has_an_id_of_its_own_made_of_what_it_is_about(samples):
     ids = [finding["id"] for finding in samples["findings"]]
     assert len(set(ids)) == len(ids)
     for finding in samples["findings"]:
-        parts = (finding["lever"], finding["endpoint"] or "unattributed", finding["model"] or "unknown")
-        assert finding["id"] == "/".join(parts)
+        assert finding["id"].split("|") == [finding["lever"], finding["endpoint"] or "", finding["model"] or ""]
 
 
 def test_every_finding_shows_its_query_its_interval_and_its_sum(samples):
