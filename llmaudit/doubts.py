@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from llmaudit import levers
+from llmaudit import levers, sources
 from llmaudit.config import AuditConfig
 from llmaudit.detectors.endpoints import Discovery
 from llmaudit.lake import Lake
@@ -172,6 +172,9 @@ def _about_files(took: Intake, ingests: pl.DataFrame, report: Report) -> Iterato
     for line in ingests.iter_rows(named=True):
         for said in json.loads(line["warnings"]):
             yield _warning(said["kind"], f"{line['path']}: {said['text']}")
+    for name in sorted(set(ingests.filter(pl.col("rows_kept") > 0)["source"]) & set(sources.registry())):
+        for kind, text in sources.by_name(name).caveats.items():
+            yield _warning(kind, f"{name}: {text}")
 
 
 def _about_sources(config: AuditConfig, report: Report) -> Iterator[dict[str, Any]]:

@@ -100,6 +100,8 @@ class Source(ABC):
     """JSON keys that are read, with their DuckDB types. Anything that may change its type is VARCHAR or JSON."""
     shape: ClassVar[str] = "lines"
     """lines: one JSON record a line. document: one JSON document, or several. csv, parquet: a table, a record a row."""
+    caveats: ClassVar[Mapping[str, str]] = {}
+    """What every file of this kind leaves out or may mislead about: kind of warning -> text, said once a run."""
     usual_places: ClassVar[tuple[str, ...]] = ()
     """Globs under the home folder where this tool keeps its logs."""
 
