@@ -1,0 +1,183 @@
+"""Gateways, traces and agents: their samples, their traps, and the sums of both worked by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_sources import read_file
+
+from llmaudit import asking
+from llmaudit.config import AuditConfig
+from llmaudit.lake import Lake
+from llmaudit.lake.intake import ingest
+
+SAMPLES = Path(__file__).parent / "data" / "sources"
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "formats_gateway" / "samples"
+OURS = ("codex",)
+FILES = sorted(path for name in OURS for path in (SAMPLES / name).iterdir())
+
+with_reference = pytest.mark.skipif(
+    not REFERENCE.exists(), reason="the collection of other tools' formats is not part of this repository"
+)
+
+
+@pytest.fixture
+def reading_of(tmp_path):
+    """Rows and reading of records, or of a text as it is."""
+
+    def reading(source, *records, name="x.jsonl"):
+        path = tmp_path / name
+        lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        return read_file(path, source)
+
+    return reading
+
+
+@pytest.fixture
+def rows_of(reading_of):
+    return lambda source, *records, **options: reading_of(source, *records, **options)[0]
+
+
+def total(rows, name):
+    return sum(row[name] or 0 for row in rows)
+
+
+# --- all of them ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_in_the_lake_every_record_is_a_row_or_counted_as_something_else(tmp_path, path):
+    lake = Lake.temporary(tmp_path / "lake")
+    taken = ingest(lake, [str(path)], spool=tmp_path)
+    [row] = lake.ingests().to_dicts()
+    assert taken.files == [str(path)]
+    assert row["rows_kept"] > 0
+    assert row["rows_read"] == row["rows_kept"] + row["rows_merged"] + row["rows_quarantined"] + sum(
+        json.loads(row["not_calls"]).values()
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_parts_of_a_token_count_are_never_more_than_the_whole(path):
+    for row in read_file(path)[0]:
+        if "call_key" not in row:
+            continue
+        assert (row["cache_read_tokens"] or 0) + (row["cache_write_tokens"] or 0) <= (row["input_tokens"] or 0)
+        assert (row["reasoning_tokens"] or 0) <= (row["output_tokens"] or 0)
+
+
+# --- Codex ----------------------------------------------------------------------------------------
+
+PARENT, FORK = sorted((SAMPLES / "codex").iterdir())
+
+
+def event(kind, time="2026-10-05T08:00:00Z", **payload):
+    return {"timestamp": time, "type": kind, "payload": payload}
+
+
+def vector(given, cached=0, made=0, reasoning=0):
+    return {
+        "input_tokens": given,
+        "cached_input_tokens": cached,
+        "output_tokens": made,
+        "reasoning_output_tokens": reasoning,
+        "total_tokens": given + made,
+    }
+
+
+def token_count(whole, last=None, time="2026-10-05T08:00:01Z"):
+    info = {"total_token_usage": whole} | ({"last_token_usage": last} if last else {})
+    return event("event_msg", time, type="token_count", info=info)
+
+
+TURN = event("turn_context", model="gpt-5.2-codex", cwd="/home/x/shop")
+
+
+def test_g3_a_session_is_as_large_as_its_last_total_and_not_as_the_sum_of_its_events():
+    rows, reading = read_file(PARENT)
+    # 9,000 + 11,400 + 12,600; two of the five events with counts are written again
+    assert total(rows, "input_tokens") == 33_000
+    assert total(rows, "cache_read_tokens") == 0 + 8_960 + 11_040
+    assert total(rows, "output_tokens") == 210 + 120 + 570
+    assert total(rows, "reasoning_tokens") == 128 + 32 + 340
+    assert (len(rows), reading.rows_merged, reading.not_calls["token_count without usage"]) == (3, 2, 1)
+
+
+def test_g4_a_fork_shares_the_calls_it_copied_and_adds_its_own():
+    parent, fork = read_file(PARENT)[0], read_file(FORK)[0]
+    assert [row["call_key"] for row in fork[:2]] == [row["call_key"] for row in parent[:2]]
+    assert len({row["call_key"] for row in parent + fork}) == 3 + 2
+
+
+def test_g4_two_files_of_one_history_make_five_calls_in_the_lake(tmp_path):
+    place = tmp_path / "lake"
+    ingest(Lake.open(place, create=True), [str(PARENT), str(FORK)], spool=tmp_path)
+    sql = "select count(*) as calls, sum(input_tokens) as tokens from requests"
+    assert asking.ask(AuditConfig(lake=place, engine_options={"threads": "2"}), sql).to_dicts()[0] == {
+        "calls": 5,
+        "tokens": 33_000 + 13_500 + 4_000,
+    }
+
+
+def test_g4_a_total_that_an_overflow_wrote_over_is_no_call_and_the_next_one_counts_by_itself():
+    rows, reading = read_file(FORK)
+    assert reading.not_calls["token_count of no call"] == 1
+    assert (rows[-1]["input_tokens"], rows[-1]["output_tokens"]) == (4_000, 80)
+
+
+def test_g4_without_the_last_counts_a_call_is_the_growth_of_the_total_and_a_fall_is_a_new_start(rows_of):
+    totals = [vector(100, 10, 5), vector(300, 110, 9), vector(40, 0, 4)]
+    rows = rows_of("codex", TURN, *map(token_count, totals))
+    assert [(row["input_tokens"], row["cache_read_tokens"], row["output_tokens"]) for row in rows] == [
+        (100, 10, 5),
+        (200, 100, 4),
+        (40, 0, 4),
+    ]
+
+
+def test_sessions_that_begin_alike_are_not_one(rows_of):
+    first = token_count(vector(100, 10, 5), vector(100, 10, 5))
+    keys = [rows_of("codex", event("session_meta", id=name), TURN, first)[0]["call_key"] for name in ("a", "b", "a")]
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_a_subagent_belongs_to_the_thread_that_spawned_it(rows_of):
+    spawned = {"subagent": {"thread_spawn": {"parent_thread_id": "019a-1", "depth": 1}}}
+    first = token_count(vector(100, 10, 5), vector(100, 10, 5))
+    parent = rows_of("codex", event("session_meta", id="019a-1", source="cli"), TURN, first)
+    child = rows_of("codex", event("session_meta", id="019a-2", source=spawned), TURN, first)
+    assert parent[0]["call_key"] == child[0]["call_key"]
+
+
+def test_a_call_before_any_model_is_named_keeps_its_tokens_and_no_guess(rows_of):
+    [row] = rows_of("codex", token_count(vector(100, 10, 5)))
+    assert (row["input_tokens"], row["response_model"], row["request_model"]) == (100, None, None)
+
+
+def test_events_of_another_shape_are_counted_and_the_calls_beside_them_kept(reading_of):
+    rows, reading = reading_of(
+        "codex",
+        TURN,
+        {"timestamp": "2026-10-05T08:00:00Z", "type": "event_msg", "payload": "text"},
+        event("event_msg", type="token_count", info=[1]),
+        event("brand_new", novelty={"a": 1}),
+        token_count(vector(7, 0, 1)),
+        "not json",
+    )
+    assert [row["input_tokens"] for row in rows] == [7]
+    assert len(reading.refused) == 1
+    assert reading.rows_read == 6
+
+
+@with_reference
+def test_a_rollout_of_the_reference_adds_up_to_what_is_expected_of_it():
+    [path] = (REFERENCE / "codex").glob("rollout*")
+    expected = json.loads((REFERENCE / "codex" / "expected.json").read_text("utf-8"))
+    rows, _ = read_file(path)
+    assert len(rows) == expected["calls"]
+    assert total(rows, "input_tokens") == expected["input_tokens_inclusive"]
+    assert total(rows, "cache_read_tokens") == expected["cached"]
+    assert total(rows, "output_tokens") == expected["output_inclusive"]
+    assert total(rows, "reasoning_tokens") == expected["reasoning"]
+    assert {row["response_model"] for row in rows} == {expected["model"]}
