@@ -16,14 +16,15 @@ BATCH_ROWS = 65_536
 
 
 class DuckDB:
-    """Tables live in a scratch database on disk, so that what does not fit in `memory_limit` spills."""
+    """Tables live in memory: what does not fit in `memory_limit` spills to a scratch folder."""
 
     name = "duckdb"
 
     def __init__(self, memory_limit: str = "600MB", threads: int | None = None) -> None:
         self._aliases: set[str] = set()
+        self._kinds: dict[str, str] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
-        self._con = duckdb.connect(f"{self._scratch.name}/scratch.duckdb")
+        self._con = duckdb.connect()
         self._con.execute("set memory_limit = ?", [memory_limit])
         self._con.execute("set temp_directory = ?", [self._scratch.name])
         self._con.execute("set preserve_insertion_order = false")
@@ -50,7 +51,7 @@ class DuckDB:
         self._con.unregister("llmaudit_put")
 
     def alias(self, alias: str, table: str) -> None:
-        if alias == table or (alias not in self._aliases and self._kinds(alias)):
+        if alias == table or (alias not in self._aliases and alias in self._kinds):
             raise ValueError(f"{alias} is a table, so it cannot become another name for {table}")
         self._define(alias, f'select * from "{table}"')
         self._aliases.add(alias)
@@ -78,10 +79,7 @@ class DuckDB:
         self._con.execute(f'copy (select * from "{table}") to {_literal(uri)} (format parquet, compression zstd)')
 
     def tables(self) -> list[str]:
-        made = self._con.execute(
-            "select table_name from information_schema.tables where table_type = 'BASE TABLE' order by table_name"
-        )
-        return [name for (name,) in made.fetchall()]
+        return sorted(name for name, kind in self._kinds.items() if kind == "table")
 
     def close(self) -> None:
         self._con.close()
@@ -90,11 +88,13 @@ class DuckDB:
     def _define(self, view: str, sql: str) -> None:
         self._drop(view)
         self._con.execute(f'create view "{view}" as {sql}')
+        self._kinds[view] = "view"
 
     def _replace(self, table: str, sql: str, params: Mapping[str, object] | None = None) -> None:
         self._con.execute(f'create or replace table "{table}__new" as {sql}', dict(params or {}))
         self._drop(table)
         self._con.execute(f'alter table "{table}__new" rename to "{table}"')
+        self._kinds[table] = "table"
 
     def _keep_integers(self, table: str) -> None:
         """A sum of integers is 128 bits wide here, which leaves as a decimal or, in Parquet, as a double."""
@@ -104,12 +104,8 @@ class DuckDB:
 
     def _drop(self, name: str) -> None:
         self._aliases.discard(name)
-        for kind in self._kinds(name):
-            self._con.execute(f'drop {"view" if kind == "VIEW" else "table"} "{name}"')
-
-    def _kinds(self, name: str) -> list[str]:
-        found = self._con.execute("select table_type from information_schema.tables where table_name = ?", [name])
-        return [kind for (kind,) in found.fetchall()]
+        if kind := self._kinds.pop(name, ""):
+            self._con.execute(f'drop {kind} "{name}"')
 
 
 def conform(batches: Batches, schema: pa.Schema) -> Batches:
