@@ -589,7 +589,6 @@ def test_a_call_in_two_systems_has_the_best_of_both(lake, tmp_path, take, order)
     assert row["reported_cost_usd"] == Decimal("0.5")
 
 
-@pytest.mark.xfail(reason="an estimate of ours goes before the gateway's own count", raises=AssertionError)
 def test_a_gateways_counts_stand_where_the_provider_gave_none(lake, tmp_path, take):
     silent = call(1)["response"] | {"usage": None}
     write(tmp_path / "plain.jsonl", call(1, response=silent))

@@ -51,7 +51,17 @@ with
             c.*,
             row_number() over (
                 partition by c.call_key order by c.witness, c.total_tokens desc, c.source_file, c.source_row
-            ) as place
+            ) as place,
+            -- What somebody counted goes before what was estimated from a text.
+            row_number() over (
+                partition by c.call_key
+                order by
+                    case when c.usage_source = 'reported' then 0 else 1 end,
+                    c.witness,
+                    c.total_tokens desc,
+                    c.source_file,
+                    c.source_row
+            ) as usage_place
         from committed as c
         semi join seen_again as s on c.call_key = s.call_key
     ),
@@ -175,23 +185,23 @@ with
             arg_min(session_id, place) filter (where session_id is not null) as session_id,
             arg_min(trace_id, place) filter (where trace_id is not null) as trace_id,
             arg_min(tags, place) filter (where tags is not null) as tags,
-            arg_min(input_tokens, place) filter (where has_usage) as input_tokens,
-            arg_min(cache_read_tokens, place) filter (where has_usage) as cache_read_tokens,
-            arg_min(cache_write_tokens, place) filter (where has_usage) as cache_write_tokens,
-            arg_min(cache_write_long_tokens, place) filter (where has_usage) as cache_write_long_tokens,
-            arg_min(output_tokens, place) filter (where has_usage) as output_tokens,
-            arg_min(reasoning_tokens, place) filter (where has_usage) as reasoning_tokens,
-            arg_min(input_audio_tokens, place) filter (where has_usage) as input_audio_tokens,
-            arg_min(output_audio_tokens, place) filter (where has_usage) as output_audio_tokens,
-            arg_min(cache_audio_read_tokens, place) filter (where has_usage) as cache_audio_read_tokens,
-            arg_min(input_image_tokens, place) filter (where has_usage) as input_image_tokens,
-            arg_min(output_image_tokens, place) filter (where has_usage) as output_image_tokens,
-            arg_min(cache_image_read_tokens, place) filter (where has_usage) as cache_image_read_tokens,
-            arg_min(input_video_tokens, place) filter (where has_usage) as input_video_tokens,
-            arg_min(cache_video_read_tokens, place) filter (where has_usage) as cache_video_read_tokens,
-            arg_min(images, place) filter (where has_usage) as images,
-            arg_min(web_searches, place) filter (where has_usage) as web_searches,
-            arg_min(usage_source, place) filter (where has_usage) as usage_source,
+            arg_min(input_tokens, usage_place) filter (where has_usage) as input_tokens,
+            arg_min(cache_read_tokens, usage_place) filter (where has_usage) as cache_read_tokens,
+            arg_min(cache_write_tokens, usage_place) filter (where has_usage) as cache_write_tokens,
+            arg_min(cache_write_long_tokens, usage_place) filter (where has_usage) as cache_write_long_tokens,
+            arg_min(output_tokens, usage_place) filter (where has_usage) as output_tokens,
+            arg_min(reasoning_tokens, usage_place) filter (where has_usage) as reasoning_tokens,
+            arg_min(input_audio_tokens, usage_place) filter (where has_usage) as input_audio_tokens,
+            arg_min(output_audio_tokens, usage_place) filter (where has_usage) as output_audio_tokens,
+            arg_min(cache_audio_read_tokens, usage_place) filter (where has_usage) as cache_audio_read_tokens,
+            arg_min(input_image_tokens, usage_place) filter (where has_usage) as input_image_tokens,
+            arg_min(output_image_tokens, usage_place) filter (where has_usage) as output_image_tokens,
+            arg_min(cache_image_read_tokens, usage_place) filter (where has_usage) as cache_image_read_tokens,
+            arg_min(input_video_tokens, usage_place) filter (where has_usage) as input_video_tokens,
+            arg_min(cache_video_read_tokens, usage_place) filter (where has_usage) as cache_video_read_tokens,
+            arg_min(images, usage_place) filter (where has_usage) as images,
+            arg_min(web_searches, usage_place) filter (where has_usage) as web_searches,
+            arg_min(usage_source, usage_place) filter (where has_usage) as usage_source,
             arg_min(status, place) filter (where status is not null) as status,
             arg_min(http_status, place) filter (where http_status is not null) as http_status,
             arg_min(error_type, place) filter (where error_type is not null) as error_type,
