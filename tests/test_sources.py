@@ -159,6 +159,8 @@ OURS_IN_THE_REFERENCE = {
     "litellm/slp_generated_3_failure.json": ["litellm_callback"],
     "openai/costs_page.json": ["openai_costs"],
     "openai/usage_completions_page.json": ["openai_usage"],
+    "openai/batch_output.jsonl": ["openai_batch"],
+    "handwritten/openai_batch_output.jsonl": ["openai_batch"],
 }
 
 

@@ -1,0 +1,146 @@
+"""Exports of OpenAI and Anthropic beyond the invented company's month: each trap with its sum worked by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_sources import read_file
+
+from llmaudit import sources
+from llmaudit.lake import Lake
+from llmaudit.lake.intake import ingest
+
+SAMPLES = Path(__file__).parent / "data" / "sources"
+OURS = [
+    "openai_batch",
+]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_lake_accounts_for_every_record_of_a_sample(name, tmp_path):
+    lake = Lake.temporary(tmp_path / "lake")
+    ingest(lake, [str(SAMPLES / name)], spool=tmp_path)
+    for file in lake.ingests().iter_rows(named=True):
+        not_calls = sum(json.loads(file["not_calls"]).values())
+        assert file["source"] == name
+        assert file["rows_read"] == file["rows_kept"] + file["rows_merged"] + file["rows_quarantined"] + not_calls > 0
+    assert lake.frame(sources.by_name(name).table)["source"].unique().to_list() == [name]
+
+
+@pytest.fixture
+def read_of(tmp_path):
+    """Rows and reading of a file of JSON lines, or of a table that is written as text."""
+
+    def read(source, *records, name=None):
+        path = tmp_path / (name or f"{source}.jsonl")
+        lines = (record if isinstance(record, str) else json.dumps(record) for record in records)
+        path.write_text("".join(line + "\n" for line in lines), "utf-8")
+        return read_file(path, source)
+
+    return read
+
+
+# --- OpenAI: batch files ------------------------------------------------------------------------
+
+
+def chat_body(number=1, **fields):
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": 1790912400 + number,
+        "model": "gpt-4o-mini-2024-07-18",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "oak"}, "finish_reason": "stop"}],
+        "usage": usage,
+        **fields,
+    }
+
+
+def batch_line(body, number=1, status=200, **fields):
+    response = {"status_code": status, "request_id": f"r{number}", "body": body}
+    return {"id": f"batch_req_{number}", "custom_id": f"row-{number}", "response": response, "error": None, **fields}
+
+
+NEVER_RAN = {
+    "id": "batch_req_9",
+    "custom_id": "row-9",
+    "response": None,
+    "error": {"code": "batch_expired", "message": "too late"},
+}
+REFUSED = {"error": {"message": "bad", "type": "invalid_request_error", "code": None}}
+
+
+def test_p11_a_line_of_a_batch_is_of_the_batch_tier_though_nothing_in_it_says_so(read_of):
+    rows, _ = read_of("openai_batch", batch_line(chat_body(service_tier="default")), batch_line(chat_body(2), 2))
+    assert [row["service_tier"] for row in rows] == ["batch", "batch"]
+    assert [row["input_tokens"] + row["output_tokens"] for row in rows] == [120, 120]
+    assert [(row["provider_id"], row["own_id"]) for row in rows] == [("chatcmpl-1", "row-1"), ("chatcmpl-2", "row-2")]
+
+
+def test_p11_the_batch_object_repeats_its_lines_and_is_no_call(read_of):
+    batch = {"id": "batch_1", "object": "batch", "created_at": 1790900000, "usage": {"input_tokens": 100}}
+    rows, reading = read_of("openai_batch", batch, batch_line(chat_body()))
+    assert sum(row["input_tokens"] for row in rows) == 100
+    assert reading.not_calls == {"batch object": 1}
+
+
+def test_p1_cached_input_of_a_batch_answer_is_inside_its_input(read_of):
+    usage = {"prompt_tokens": 1_800, "completion_tokens": 12, "prompt_tokens_details": {"cached_tokens": 1_024}}
+    [row], _ = read_of("openai_batch", batch_line(chat_body(usage=usage)))
+    assert (row["input_tokens"], row["cache_read_tokens"], row["output_tokens"]) == (1_800, 1_024, 12)
+
+
+def test_a_refused_batch_request_has_the_time_of_its_file_and_no_tokens(read_of):
+    rows, _ = read_of("openai_batch", batch_line(REFUSED, 1, 400), batch_line(chat_body(5), 5))
+    assert [(row["status"], row["http_status"], row["input_tokens"]) for row in rows] == [
+        ("error", 400, None),
+        ("ok", 200, 100),
+    ]
+    assert [str(row["started_at"]) for row in rows] == ["2026-10-02 03:40:05"] * 2
+    assert rows[0]["error_type"] == "invalid_request_error"
+
+
+def test_a_file_of_errors_alone_counts_them_without_inventing_a_time(read_of):
+    rows, reading = read_of("openai_batch", batch_line(REFUSED, 1, 400), NEVER_RAN)
+    assert rows == []
+    assert reading.not_calls == {"refused batch request without a time": 1, "batch request that never ran": 1}
+
+
+def test_embeddings_of_a_batch_need_the_batch_object_for_their_time(read_of):
+    body = {"object": "list", "data": [{"embedding": [0.1]}], "model": "text-embedding-3-small"}
+    answer = batch_line({**body, "usage": {"prompt_tokens": 8, "total_tokens": 8}})
+    rows, reading = read_of("openai_batch", answer)
+    assert not rows
+    assert "Put the batch object" in reading.refused[0].reason
+    [row], _ = read_of("openai_batch", {"object": "batch", "created_at": 1790910000}, answer)
+    assert (row["operation"], row["input_tokens"], row["output_tokens"]) == ("embeddings", 8, 0)
+    assert str(row["started_at"]) == "2026-10-02 03:00:00"
+
+
+def test_the_input_file_of_a_batch_is_known_and_counted_as_no_calls(read_of):
+    asked = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "gpt-5", "input": "x"}}
+    rows, reading = read_of("openai_batch", asked, asked)
+    assert (rows, reading.not_calls) == ([], {"batch request": 2})
+
+
+def test_azure_marks_its_batch_answers_by_their_content_filter(read_of):
+    [row], _ = read_of("openai_batch", batch_line(chat_body(prompt_filter_results=[{"prompt_index": 0}])))
+    assert row["provider"] == "azure.ai.openai"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "chatcmpl-1", "object": "chat.completion", "created": 1790912400, "model": "gpt-4o"},
+        chat_body(usage="lost"),
+        chat_body(created="soon"),
+        [chat_body()],
+        None,
+    ],
+)
+def test_a_batch_answer_without_its_parts_is_kept_or_refused_but_never_lost(read_of, body):
+    rows, reading = read_of("openai_batch", batch_line(body), batch_line(chat_body(2), 2), {"custom_id": 7, "new": {}})
+    assert reading.rows_read == 3
+    assert "chatcmpl-2" in [row["provider_id"] for row in rows]
