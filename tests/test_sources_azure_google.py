@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ OURS = (
     "vertex_request_response",
     "gemini_objects",
     "vertex_batch",
+    "azure_cost",
 )
 
 
@@ -59,6 +62,19 @@ def test_a_field_that_changes_its_type_or_a_new_one_loses_no_record(tmp_path, so
     path.write_text("".join(json.dumps(record) + "\n" for record in (*odd, *new, *few)), "utf-8")
     _, reading = read_file(path, source)
     assert reading.rows_read == 3 * len(records)
+
+
+@pytest.fixture
+def reads_table(tmp_path):
+    def read(source, *rows):
+        path = tmp_path / f"{source}.csv"
+        with path.open("w", newline="", encoding="utf-8") as out:
+            table = csv.DictWriter(out, list(dict.fromkeys(name for row in rows for name in row)))
+            table.writeheader()
+            table.writerows(rows)
+        return read_file(path, source)
+
+    return read
 
 
 # --- Gemini's bodies ------------------------------------------------------------------------------
@@ -204,3 +220,104 @@ def test_p11_every_batch_prediction_is_billed_at_the_batch_tier(reads):
     assert sum(row["output_tokens"] or 0 for row in rows) == (5 + 20) + 4
     assert [(row["status"], row["http_status"]) for row in rows] == [("ok", None), ("ok", None), ("error", 400)]
     assert [refused.reason for refused in reading.refused] == ["no readable time in processed_time: soon"]
+
+
+# --- Azure's bill ---------------------------------------------------------------------------------
+
+
+def meter(name="gpt 4o 1120 Inp glbl Tokens", unit="1K", cost="1", **row):
+    return {
+        "SubscriptionId": "s-1",
+        "Date": "10/02/2026",
+        "MeterId": name,
+        "MeterCategory": "Azure OpenAI",
+        "MeterName": name,
+        "Quantity": "2.5",
+        "UnitOfMeasure": unit,
+        "CostInBillingCurrency": cost,
+        "BillingCurrencyCode": "USD",
+        "ChargeType": "Usage",
+        **row,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "token_class", "tier"),
+    [
+        ("gpt-4o-0806-Inp-glbl Tokens", "gpt-4o-0806", "input", None),
+        ("gpt-4o-0806-Outp-glbl Tokens", "gpt-4o-0806", "output", None),
+        ("gpt 4o 0513 Output global Tokens", "gpt-4o-0513", "output", None),
+        ("gpt 4.5 0227 cached Inp DZone", "gpt-4.5-0227", "cache_read", None),
+        ("gpt-35-turbo-4k-Input-regional", "gpt-35-turbo-4k", "input", None),
+        ("gpt-4-8K-Batch-Inp-glbl Tokens", "gpt-4-8k", "input", "batch"),
+        ("o3 mini 0131 cached input glbl", "o3-mini-0131", "cache_read", None),
+        ("GPT 5 Mini cchd Inpt Glbl 1M Tokens", "gpt-5-mini", "cache_read", None),
+        ("5.6 sol ShortCo Inp Std Gl 1M Tokens", "5.6-sol", "input", "standard"),
+        ("5.6 sol LongCo Cd Wr PP DZ 1M Tokens", "5.6-sol", "cache_write", "priority"),
+        ("56sol ShCo Cd Wr Fl Gl 1M Tokens", "56sol", "cache_write", "flex"),
+        ("gpt4o mn trscb aud in gl 1215 1M Tokens", "gpt4o-mn-trscb", "input_audio", None),
+        ("gpt-4o-mini-tts-aud-out-glbl", "gpt-4o-mini-tts", "output_audio", None),
+        ("gpt 4.1 ft training Dz", None, None, None),
+        ("Code-Interpreter-global Session", None, None, None),
+        ("Provisioned Managed Global Unit", None, None, None),
+        ("Assistants-File Search-glbl GB", None, None, None),
+    ],
+)
+def test_p14_a_meter_says_class_tier_and_model_or_stays_untyped_money(reads_table, name, model, token_class, tier):
+    [row] = reads_table("azure_cost", meter(name))[0]
+    assert (row["model"], row["token_class"], row["service_tier"]) == (model, token_class, tier)
+    assert row["billed_cost"] == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "quantity", "base"),
+    [("1K", "2500", "tokens"), ("1M", "2500000", "tokens"), ("1M Tokens", "2500000", "tokens"), ("1000", "2500", "tokens"), ("10K", "25000", "tokens"),
+     ("1", "2.5", "tokens"), ("1 Hour", "2.5", "hour"), ("100 Hours", "250", "hours"), ("per piece", None, "per piece")],
+)  # fmt: skip
+def test_p5_a_quantity_counts_blocks_of_its_own_unit_column(reads_table, unit, quantity, base):
+    [row] = reads_table("azure_cost", meter(unit=unit))[0]
+    assert (row["quantity"], row["quantity_unit"]) == (Decimal(quantity) if quantity else None, base)
+
+
+@pytest.mark.parametrize("case", [str, str.lower, str.upper, lambda name: name[0].lower() + name[1:]])
+def test_headings_are_read_in_any_case(reads_table, case):
+    [row] = reads_table("azure_cost", {case(name): cell for name, cell in meter(cost="1E-05").items()})[0]
+    assert (row["billed_cost"], row["billing_currency"], row["account_id"]) == (Decimal("0.00001"), "USD", "s-1")
+
+
+def test_p1_p4_the_meters_of_a_day_are_disjoint_and_sum_in_their_own_currency():
+    rows, reading = read_file(SAMPLES / "azure_cost" / "actual_mosp.csv")
+    assert sum(row["billed_cost"] for row in rows) == Decimal("5.00125") + Decimal("0.5") + Decimal("1.5") + 360
+    assert sum(row["quantity"] for row in rows if row["quantity_unit"] == "tokens") == 2_000_500 + 400_000 + 750_000
+    assert {row["billing_currency"] for row in rows} == {"EUR"}
+    assert reading.not_calls == {"another Azure service": 1}
+
+
+def test_p15_the_month_comes_first_and_a_day_that_cannot_be_is_not_turned_around(reads_table):
+    rows, reading = reads_table("azure_cost", meter(), meter(Date="2026-10-03"), meter(Date="31/10/2026"))
+    assert [str(row["charge_period_start"].date()) for row in rows] == ["2026-10-02", "2026-10-03"]
+    assert [refused.reason for refused in reading.refused] == ["no readable date, month first: 31/10/2026"]
+
+
+def test_p7_what_a_reservation_covers_is_accrued_and_billed_once_as_a_purchase(reads_table):
+    rows, _ = reads_table(
+        "azure_cost",
+        meter("Provisioned Managed Global Unit", "1 Hour", "30", ChargeType="Purchase", ReservationId="r"),
+        meter("Provisioned Managed Global Unit", "1 Hour", "20", ReservationId="r"),
+        meter("Provisioned Managed Global Unit", "1 Hour", "10", ChargeType="UnusedReservation", ReservationId="r"),
+        meter("Provisioned Managed Global Unit", "1 Hour", "0", ReservationId="r", ResourceId="actual"),
+    )
+    assert [row["billed_cost"] for row in rows] == [30, 0, 0, 0]
+    assert [row["effective_cost"] for row in rows] == [0, 20, 10, None]
+
+
+def test_p13_a_month_delivered_again_has_the_same_ids_though_its_last_day_grew(reads_table):
+    first = reads_table("azure_cost", meter(), meter("gpt 4o 1120 Outp glbl Tokens"), meter(Tags="x"))[0]
+    again = reads_table("azure_cost", meter(cost="7"), meter("gpt 4o 1120 Outp glbl Tokens"), meter(Tags="x"))[0]
+    assert [row["charge_id"] for row in first] == [row["charge_id"] for row in again]
+    assert len({row["charge_id"] for row in first}) == 3
+
+
+def test_what_cannot_be_read_as_money_is_quarantined(reads_table):
+    reading = reads_table("azure_cost", meter(cost="n/a"), meter(cost=""))[1]
+    assert [refused.reason for refused in reading.refused] == ["no readable cost: n/a", "no readable cost: missing"]

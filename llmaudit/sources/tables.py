@@ -28,7 +28,10 @@ ROWS_AT_ONCE = 4_096
 
 
 def csv_records(path: Path, refuse: Refuse) -> Records:
-    """Line number and JSON object of every row. A row with more cells than the header is refused; empty cells are null."""
+    """Line number and JSON object of every row. A row with more cells than the header is refused; empty cells are null.
+
+    A cell stands under its heading as written and, as tools spell headings in several cases, in lower case too.
+    """
     csv.field_size_limit(LONGEST_CELL)
     with open_bytes(path) as stream, _text(stream) as text:
         start = text.read(SNIFFED_BYTES)
@@ -40,7 +43,8 @@ def csv_records(path: Path, refuse: Refuse) -> Records:
             if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
                 refuse(began, f"{len(row)} cells under {len(header)} headings", _line(row))
             elif any(cell.strip() for cell in row):
-                yield began, _line({name: cell for name, cell in zip(header, row, strict=False) if cell.strip()})
+                cells = {name: cell for name, cell in zip(header, row, strict=False) if cell.strip()}
+                yield began, _line(cells | {name.lower(): cell for name, cell in cells.items()})
             began = rows.line_num + 1
 
 
