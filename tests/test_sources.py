@@ -161,6 +161,8 @@ OURS_IN_THE_REFERENCE = {
     "openai/usage_completions_page.json": ["openai_usage"],
     "openai/batch_output.jsonl": ["openai_batch"],
     "handwritten/openai_batch_output.jsonl": ["openai_batch"],
+    "openai/cost_2025-10-05_2025-10-10.csv": ["openai_cost_csv"],
+    "openai/cost_2026-09-27_2026-09-29.csv": ["openai_cost_csv"],
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from llmaudit.lake.intake import ingest
 SAMPLES = Path(__file__).parent / "data" / "sources"
 OURS = [
     "openai_batch",
+    "openai_cost_csv",
 ]
 
 
@@ -144,3 +146,65 @@ def test_a_batch_answer_without_its_parts_is_kept_or_refused_but_never_lost(read
     rows, reading = read_of("openai_batch", batch_line(body), batch_line(chat_body(2), 2), {"custom_id": 7, "new": {}})
     assert reading.rows_read == 3
     assert "chatcmpl-2" in [row["provider_id"] for row in rows]
+
+
+# --- OpenAI: tables of the dashboard ------------------------------------------------------------
+
+COST_HEADINGS = "start_time,end_time,amount_value,amount_currency,line_item,quantity,quantity_unit,project_id"
+DAY = "1790812800,1790899200"
+
+
+def test_p4_dollars_of_the_cost_table_come_as_long_decimals_and_add_up():
+    rows, _ = read_file(SAMPLES / "openai_cost_csv" / "cost_2026-10-01_2026-10-03.csv")
+    assert sum(row["billed_cost"] for row in rows) == Decimal("0.0045") + Decimal("0.000375") + 0 + Decimal("0.02")
+    assert {row["billing_currency"] for row in rows} == {"USD"}
+
+
+def test_p5_quantities_of_the_cost_table_are_in_base_units():
+    rows, _ = read_file(SAMPLES / "openai_cost_csv" / "cost_2026-10-01_2026-10-03.csv")
+    assert [(row["token_class"], row["quantity"], row["quantity_unit"]) for row in rows] == [
+        ("input", 30_000, "tokens"),
+        ("cache_read", 5_000, "tokens"),
+        ("output", 900, "tokens"),
+        ("web_search_tool_calls", 2, None),
+    ]
+
+
+def test_p9_a_row_of_times_alone_is_no_charge(read_of):
+    rows, reading = read_of("openai_cost_csv", COST_HEADINGS, f"{DAY},,,,,,", f"{DAY},0.5,usd,,,,")
+    assert ([row["billed_cost"] for row in rows], reading.not_calls) == ([Decimal("0.5")], {"empty bucket": 1})
+
+
+def test_p12_equal_lines_of_a_day_differ_in_something_the_table_hides(read_of):
+    line = f'{DAY},0.5,usd,"gpt-5, input",,,proj_a'
+    rows, _ = read_of("openai_cost_csv", COST_HEADINGS, line, line)
+    assert len({row["charge_id"] for row in rows}) == 2
+
+
+def test_p13_the_table_and_the_page_of_one_bill_give_one_charge_id(read_of):
+    [row], _ = read_of("openai_cost_csv", COST_HEADINGS, f'{DAY},0.5,usd,"gpt-5, input",,,proj_a')
+    result = {"object": "organization.costs.result", "amount": {"value": 0.5, "currency": "usd"}}
+    result |= {"line_item": "gpt-5, input", "project_id": "proj_a"}
+    bucket = {"object": "bucket", "start_time": 1790812800, "end_time": 1790899200, "results": [result]}
+    [other], _ = read_of("openai_costs", {"object": "page", "data": [bucket]})
+    assert row["charge_id"] == other["charge_id"]
+    assert row["charge_period_start"] == other["charge_period_start"]
+
+
+@pytest.mark.parametrize(
+    "line_item",
+    ["gpt-5, input", "gpt-image-1 text, cached input", "gpt-realtime-2.1, cached audio input", "x | gpt-5, output",
+     "gpt-6-astra, input_tokens", "web search tool calls", "assistants api | file search", "gpt-6, cache writes 12h"],
+)  # fmt: skip
+def test_the_table_and_the_page_split_a_line_item_alike(read_of, line_item):
+    [row], _ = read_of("openai_cost_csv", COST_HEADINGS, f'{DAY},0.5,usd,"{line_item}",3,,')
+    result = {"object": "organization.costs.result", "amount": {"value": 0.5}, "line_item": line_item, "quantity": 3}
+    [other], _ = read_of("openai_costs", {"data": [{"start_time": 1790812800, "results": [result]}]})
+    for name in ("model", "token_class", "quantity_unit", "charge_description"):
+        assert row[name] == other[name]
+
+
+@pytest.mark.parametrize("row", [f"{DAY},much,usd,,,,", "when,,0.5,usd,,,,", f"{DAY},,usd,gpt-5,,,"])
+def test_a_cost_row_nobody_can_read_is_refused_and_the_next_one_is_kept(read_of, row):
+    rows, reading = read_of("openai_cost_csv", COST_HEADINGS + ",new_heading", row, f"{DAY},0.5,usd,,,,,new")
+    assert (len(rows), len(reading.refused)) == (1, 1)
