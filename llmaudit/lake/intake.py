@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,13 @@ from llmaudit.lake.files import Content, InputFile, find, look_through
 from llmaudit.lake.masking import mask, mask_column
 from llmaudit.lake.texts import TextRoom, plain_text
 from llmaudit.sources.base import Source
-from llmaudit.sources.reader import Reading, ReadOptions, Refused, heads, read
+from llmaudit.sources.reader import Reading, ReadOptions, Refused, fits_together, heads, read, read_together
 
 CHUNK_BYTES = 2**31
 CHUNK_FILES = 2_000
 MOST_HEADS = 1_000
+GROUP_FILES = 500
+GROUP_BYTES = 2**26
 SAYS_WHO = (
     "endpoint",
     "team",
@@ -128,7 +131,7 @@ def _job(file: InputFile, content: Content, source: Source | None) -> _Job:
         if file.named:
             raise
         return _Job(file, content, None, error.reason, error.head)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         if file.named:
             raise AuditError(f"{file.shown}: cannot be unpacked ({error}).") from error
         return _Job(file, content, None, f"cannot be unpacked ({error})")
@@ -146,13 +149,31 @@ def _chunks(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
         yield chunk
 
 
+def _groups(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
+    """Neighbours that are small files of one source, to be read together; every other job by itself."""
+    group: list[_Job] = []
+    for job in jobs:
+        fits = job.source is not None and fits_together(job.source, job.file.path)
+        is_full = len(group) == GROUP_FILES or sum(j.content.size for j in group) >= GROUP_BYTES
+        if group and (not fits or is_full or group[0].source != job.source):
+            yield group
+            group = []
+        if fits:
+            group.append(job)
+        else:
+            yield [job]
+    if group:
+        yield group
+
+
 def _take(lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: str, progress: Progress) -> str:
     """Read a chunk of files and commit it, everything or nothing; return the id of its batch."""
     batch = _Batch(lake, timezone)
     try:
-        for job in jobs:
-            batch.take(job, copies.get(job.content.content_hash, []))
-            progress(job.file.shown, job.content.size)
+        for group in _groups(jobs):
+            batch.take(group, copies)
+            for job in group:
+                progress(job.file.shown, job.content.size)
         batch.finish()
     except OSError as error:
         batch.discard()
@@ -176,18 +197,15 @@ class _Batch:
         self._names_before = set(lake.ingests()["path"])
         self.id = uuid.uuid4().hex
 
-    def take(self, job: _Job, copies: list[str]) -> None:
-        reading = Reading(job.source.name if job.source else "")
-        if job.source is None:
-            reading.rows_read = 1
-            reading.refused.append(Refused(None, job.problem, job.head))
-        else:
-            nameless = self._read(job, job.source, reading)
-            if nameless and job.file.shown in self._names_before:
-                reading.warnings.append(("read_before", _READ_BEFORE.format(calls=nameless)))
-        refused = _with_heads(job, reading.refused)
-        self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self.id, keep_text=self._keeps_text))
-        self.parts["ingests"].write(_ledger(job, reading, copies, self.id))
+    def take(self, jobs: list[_Job], copies: dict[str, list[str]]) -> None:
+        readings = [Reading(job.source.name if job.source else "") for job in jobs]
+        nameless = self._read(jobs, readings)
+        for job, reading, calls in zip(jobs, readings, nameless, strict=True):
+            if calls and job.file.shown in self._names_before:
+                reading.warnings.append(("read_before", _READ_BEFORE.format(calls=calls)))
+            refused = _with_heads(job, reading.refused)
+            self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self.id, keep_text=self._keeps_text))
+            self.parts["ingests"].write(_ledger(job, reading, copies.get(job.content.content_hash, []), self.id))
 
     def finish(self) -> None:
         """Keep of the texts only those of the sample, now that it is settled."""
@@ -198,19 +216,39 @@ class _Batch:
         for part in self.parts.values():
             part.discard()
 
-    def _read(self, job: _Job, source: Source, reading: Reading) -> int:
-        """Store what can be read; return how many of the calls bear no id."""
-        content = job.content
-        options = ReadOptions(
-            timezone=self._timezone, longest_line=content.longest_line, content_hash=content.content_hash
-        )
-        nameless = 0
-        for batch in _as_far_as_it_goes(read(source, job.file.path, reading, options), reading):
-            self._store(batch, source, job.file.shown)
+    def _read(self, jobs: list[_Job], readings: list[Reading]) -> list[int]:
+        """Store what can be read of each file; return how many of its calls bear no id."""
+        nameless = [0] * len(jobs)
+        source = jobs[0].source
+        if source is None:
+            readings[0].rows_read = 1
+            readings[0].refused.append(Refused(None, jobs[0].problem, jobs[0].head))
+            return nameless
+        for file, batch in self._batches(source, jobs, readings):
+            self._store(batch, source, jobs[file].file.shown)
             if source.table == "requests":
                 no_id = pc.and_(pc.is_null(batch["provider_id"]), pc.is_null(batch["own_id"]))
-                nameless += pc.sum(no_id).as_py() or 0
+                nameless[file] += pc.sum(no_id).as_py() or 0
         return nameless
+
+    def _batches(
+        self, source: Source, jobs: list[_Job], readings: list[Reading]
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        opened = [
+            (
+                job.file.path,
+                reading,
+                ReadOptions(
+                    timezone=self._timezone,
+                    longest_line=job.content.longest_line,
+                    content_hash=job.content.content_hash,
+                ),
+            )
+            for job, reading in zip(jobs, readings, strict=True)
+        ]
+        if len(opened) > 1:
+            return read_together(source, opened)
+        return ((0, batch) for batch in _as_far_as_it_goes(read(source, *opened[0]), readings[0]))
 
     def _store(self, batch: pa.RecordBatch, source: Source, shown: str) -> None:
         common = {
@@ -322,17 +360,15 @@ def _with_heads(job: _Job, refused: list[Refused]) -> list[Refused]:
 
 
 def _quarantine(shown: str, refused: list[Refused], batch_id: str, *, keep_text: bool) -> pa.Table:
-    rows = [
-        {
-            "path": shown,
-            "line": r.line,
-            "reason": mask(r.reason),
-            "head": mask(r.head) if keep_text and r.head else None,
-            "batch_id": batch_id,
-        }
-        for r in refused
-    ]
-    return pa.Table.from_pylist(rows, schema=schema.QUARANTINE)
+    starts = [r.head if keep_text and r.head else None for r in refused]
+    columns = {
+        "path": pa.repeat(pa.scalar(shown, pa.string()), len(refused)),
+        "line": pa.array([r.line for r in refused], pa.int64()),
+        "reason": mask_column(pa.array([r.reason for r in refused], pa.string())),
+        "head": mask_column(pa.array(starts, pa.string())),
+        "batch_id": pa.repeat(pa.scalar(batch_id, pa.string()), len(refused)),
+    }
+    return pa.Table.from_pydict(columns, schema=schema.QUARANTINE)
 
 
 def _ledger(job: _Job, reading: Reading, copies: list[str], batch_id: str) -> pa.Table:
