@@ -163,6 +163,7 @@ OURS_IN_THE_REFERENCE = {
     "handwritten/openai_batch_output.jsonl": ["openai_batch"],
     "openai/cost_2025-10-05_2025-10-10.csv": ["openai_cost_csv"],
     "openai/cost_2026-09-27_2026-09-29.csv": ["openai_cost_csv"],
+    "openai/completions_usage_2025-10-05_2025-10-09.csv": ["openai_usage_csv"],
 }
 
 
@@ -188,7 +189,7 @@ def test_no_file_of_forty_other_shapes_is_claimed_twice():
         (
             "x.jsonl",
             '{"request_id":"a","call_type":"acompletion","startTime":"2026-01-01","model":"m","spend":0.1}',
-            [],
+            ["litellm_spend_logs"],
         ),
         (
             "x.jsonl",

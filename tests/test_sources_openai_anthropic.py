@@ -12,11 +12,13 @@ from test_sources import read_file
 from llmaudit import sources
 from llmaudit.lake import Lake
 from llmaudit.lake.intake import ingest
+from llmaudit.sources.base import Peek
 
 SAMPLES = Path(__file__).parent / "data" / "sources"
 OURS = [
     "openai_batch",
     "openai_cost_csv",
+    "openai_usage_csv",
 ]
 
 
@@ -208,3 +210,58 @@ def test_the_table_and_the_page_split_a_line_item_alike(read_of, line_item):
 def test_a_cost_row_nobody_can_read_is_refused_and_the_next_one_is_kept(read_of, row):
     rows, reading = read_of("openai_cost_csv", COST_HEADINGS + ",new_heading", row, f"{DAY},0.5,usd,,,,,new")
     assert (len(rows), len(reading.refused)) == (1, 1)
+
+
+USAGE_HEADINGS = (
+    "start_time,end_time,start_time_iso,num_model_requests,model,batch,service_tier,"
+    "input_tokens,input_cached_tokens,input_cache_write_tokens,output_tokens"
+)
+
+
+def test_p1_p7_the_usage_table_counts_cached_input_inside_and_adds_up():
+    rows, reading = read_file(SAMPLES / "openai_usage_csv" / "completions_usage_2026-10-01_2026-10-03.csv")
+    assert sum(row["input_tokens"] for row in rows) == 50_000 + 90_000 + 800
+    assert [row["cache_read_tokens"] for row in rows] == [12_000, 0, 0]
+    assert [row["service_tier"] for row in rows] == ["standard", "batch", "standard"]
+    assert sum(row["requests"] for row in rows) == 14 + 300 + 1
+    assert reading.not_calls == {"empty bucket": 1}
+    assert len({row["usage_id"] for row in rows}) == 3
+
+
+def test_p13_the_table_and_the_page_of_one_bucket_give_one_usage_id(read_of):
+    [row], _ = read_of(
+        "openai_usage_csv", USAGE_HEADINGS, f"{DAY},2026-10-01,3.0,gpt-5,False,default,900.0,100.0,,50.0"
+    )
+    result = {"object": "organization.usage.completions.result", "num_model_requests": 3, "model": "gpt-5"}
+    result |= {"batch": False, "service_tier": "default", "input_tokens": 900, "output_tokens": 50}
+    bucket = {"object": "bucket", "start_time": 1790812800, "end_time": 1790899200, "results": [result]}
+    [other], _ = read_of("openai_usage", {"object": "page", "data": [bucket]})
+    assert row["usage_id"] == other["usage_id"]
+
+
+def test_a_usage_table_of_times_alone_is_known_by_its_name():
+    head = "start_time,end_time,start_time_iso,end_time_iso\n1790812800,1790899200,,\n"
+    named = {
+        name: [source.name for source in sources.registry().values() if source.matches(Peek(name, head))]
+        for name in ("completions_usage_2026-10-01.csv", "table.csv")
+    }
+    assert named == {"completions_usage_2026-10-01.csv": ["openai_usage_csv"], "table.csv": []}
+
+
+def test_a_usage_row_that_counts_more_cache_than_input_is_refused(read_of):
+    bad = f"{DAY},,1,gpt-5,False,default,10,6,5,1"
+    rows, reading = read_of("openai_usage_csv", USAGE_HEADINGS, bad, f"{DAY},,lots,gpt-5,,,10,6,4,1", "soon,,,1,gpt-5")
+    assert [(row["input_tokens"], row["cache_read_tokens"], row["cache_write_tokens"]) for row in rows] == [(10, 6, 4)]
+    assert [refused.reason for refused in reading.refused] == [
+        "more cached and written tokens than input tokens",
+        "no readable start_time: soon",
+    ]
+
+
+def test_tables_of_embeddings_and_images_are_other_operations(read_of):
+    headings = "start_time,end_time,start_time_iso,num_model_requests,model,images,input_tokens"
+    rows, _ = read_of("openai_usage_csv", headings, f"{DAY},,2,text-embedding-3-small,,70", f"{DAY},,1,gpt-image-1,4,")
+    assert [(row["operation"], row["images"], row["input_tokens"]) for row in rows] == [
+        ("embeddings", None, 70),
+        ("image", 4, None),
+    ]
