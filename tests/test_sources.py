@@ -164,6 +164,7 @@ OURS_IN_THE_REFERENCE = {
     "openai/cost_2025-10-05_2025-10-10.csv": ["openai_cost_csv"],
     "openai/cost_2026-09-27_2026-09-29.csv": ["openai_cost_csv"],
     "openai/completions_usage_2025-10-05_2025-10-09.csv": ["openai_usage_csv"],
+    "anthropic/batch_results.jsonl": ["anthropic_batch"],
 }
 
 

@@ -1,6 +1,7 @@
 """Gateways, traces and agents: their samples, their traps, and the sums of both worked by hand."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from llmaudit.lake.intake import ingest
 
 SAMPLES = Path(__file__).parent / "data" / "sources"
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "formats_gateway" / "samples"
-OURS = ("codex",)
+OURS = ("codex", "litellm_spend_logs", "litellm_spend_logs_csv")
 FILES = sorted(path for name in OURS for path in (SAMPLES / name).iterdir())
 
 with_reference = pytest.mark.skipif(
@@ -41,6 +42,10 @@ def rows_of(reading_of):
 
 def total(rows, name):
     return sum(row[name] or 0 for row in rows)
+
+
+def changed(record, **fields):
+    return {**record, **fields}
 
 
 # --- all of them ----------------------------------------------------------------------------------
@@ -181,3 +186,105 @@ def test_a_rollout_of_the_reference_adds_up_to_what_is_expected_of_it():
     assert total(rows, "output_tokens") == expected["output_inclusive"]
     assert total(rows, "reasoning_tokens") == expected["reasoning"]
     assert {row["response_model"] for row in rows} == {expected["model"]}
+
+
+# --- LiteLLM's spend logs -------------------------------------------------------------------------
+
+SPEND, DUMP = SAMPLES / "litellm_spend_logs" / "rows.jsonl", SAMPLES / "litellm_spend_logs_csv" / "dump.csv"
+
+
+def spend_row(**fields):
+    return {
+        "request_id": "chatcmpl-1",
+        "call_type": "acompletion",
+        "spend": 0.01,
+        "prompt_tokens": 100,
+        "completion_tokens": 10,
+        "startTime": "2026-10-06T07:00:00Z",
+        "model": "gpt-4o-mini",
+    } | fields
+
+
+@pytest.mark.parametrize("path", [SPEND, DUMP], ids=["json", "csv"])
+def test_g5_spend_logs_count_the_cache_inside_the_input_for_every_provider(path):
+    rows, reading = read_file(path)
+    # 1,500 twice (the second a hit), 52,000 and 700
+    assert total(rows, "input_tokens") == 2 * 1_500 + 52_000 + 700
+    assert total(rows, "cache_read_tokens") == 1_280 + 40_000 + 256
+    assert total(rows, "cache_write_tokens") == 10_000
+    assert total(rows, "output_tokens") == 2 * 200 + 900 + 60
+    assert sum(row["reported_cost_usd"] or 0 for row in rows) == Decimal("0.000249") + Decimal("0.0486")
+    assert reading.not_calls == {"LiteLLM call_mcp_tool": 1}
+
+
+@pytest.mark.parametrize("path", [SPEND, DUMP], ids=["json", "csv"])
+def test_g9_a_cost_of_nothing_is_kept_for_a_hit_and_a_failure_and_unknown_for_a_success(path):
+    rows, _ = read_file(path)
+    assert [(row["gateway_cache_hit"], row["status"], row["reported_cost_usd"]) for row in rows[1:]] == [
+        (True, "ok", 0),
+        (False, "ok", Decimal("0.0486")),
+        (False, "error", 0),
+        (False, "ok", None),
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_g10_times_of_a_dump_are_utc_though_they_name_no_zone(zone):
+    rows, _ = read_file(DUMP, timezone=zone)
+    assert rows[0]["started_at"].isoformat() == "2026-10-06T07:00:00"
+    assert (rows[0]["duration_ms"], rows[0]["first_token_ms"]) == (1_500, 400)
+
+
+def test_rows_pages_and_dumps_of_one_table_are_the_same_calls():
+    rows = read_file(SPEND)[0]
+    page = read_file(SAMPLES / "litellm_spend_logs" / "page_v2.json")[0]
+    dump = read_file(DUMP)[0]
+    assert [row["call_key"] for row in dump] == [row["call_key"] for row in rows]
+    assert [row["call_key"] for row in page] == [row["call_key"] for row in rows[:3]]
+
+
+def test_a_call_that_the_callback_logged_too_is_the_same_call(rows_of):
+    said = {
+        "id": "chatcmpl-hp0001",
+        "call_type": "acompletion",
+        "startTime": 1791270000.0,
+        "response_cost": 0.1,
+        "model": "m",
+    }
+    assert rows_of("litellm_callback", said)[0]["call_key"] == read_file(SPEND)[0][0]["call_key"]
+
+
+def test_g12_metadata_may_be_json_in_a_string_in_a_string(rows_of):
+    inside = {
+        "user_api_key_team_alias": "Shop",
+        "usage_object": {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}},
+    }
+    [row] = rows_of("litellm_spend_logs", spend_row(metadata=json.dumps(json.dumps(inside))))
+    assert (row["team"], row["input_tokens"], row["cache_read_tokens"]) == ("Shop", 9, 4)
+
+
+def test_g13_a_summary_of_a_day_is_no_call(reading_of):
+    day = {"startTime": "2026-10-06", "spend": 0.36, "users": {"u": 0.36}, "models": {"gpt-4o": 0.36}, "5f0c": 0.36}
+    rows, reading = reading_of("litellm_spend_logs", day, changed(day, startTime="2026-10-07"))
+    assert (rows, reading.not_calls) == ([], {"LiteLLM daily summary": 2})
+
+
+def test_g15_texts_that_were_cut_or_redacted_are_not_kept_as_texts():
+    assert read_file(SPEND)[0][4]["messages"] is None
+    assert read_file(SPEND)[0][4]["output_text"] is None
+
+
+def test_several_pages_and_an_empty_one_lose_no_row_and_number_each(reading_of):
+    pages = [{"data": [spend_row(request_id=f"{page}-{row}") for row in range(3)], "total_pages": 2} for page in "ab"]
+    rows, reading = reading_of("litellm_spend_logs", *pages, {"data": [], "total_pages": 0})
+    assert len({row["record"] for row in rows}) == len(rows) == 6
+    assert reading.not_calls == {"empty page": 1}
+
+
+def test_spend_rows_with_fields_missing_or_of_another_type_are_kept(reading_of):
+    odd = spend_row(metadata=5, request_tags="x", response=[], cache_hit=None, brand_new={"a": [1]}, prompt_tokens="7")
+    bare = {"request_id": "r", "startTime": "2026-10-06 07:00:00", "model": "m", "spend": "1e-05", "call_type": ""}
+    rows, reading = reading_of("litellm_spend_logs", odd, bare, spend_row(startTime="yesterday"))
+    assert [row["input_tokens"] for row in rows] == [7, None]
+    assert rows[1]["reported_cost_usd"] == Decimal("0.00001")
+    assert [refused.reason for refused in reading.refused] == ["no readable time in startTime: yesterday"]

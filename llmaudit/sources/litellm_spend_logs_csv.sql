@@ -1,0 +1,1 @@
+select * from litellm_spend_rows('raw')
