@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ OURS = (
     "gemini_objects",
     "vertex_batch",
     "azure_cost",
+    "gcp_billing",
+    "gcp_billing_csv",
 )
 
 
@@ -321,3 +324,153 @@ def test_p13_a_month_delivered_again_has_the_same_ids_though_its_last_day_grew(r
 def test_what_cannot_be_read_as_money_is_quarantined(reads_table):
     reading = reads_table("azure_cost", meter(cost="n/a"), meter(cost=""))[1]
     assert [refused.reason for refused in reading.refused] == ["no readable cost: n/a", "no readable cost: missing"]
+
+
+# --- Google's bill --------------------------------------------------------------------------------
+
+
+GEMINI_API = {"id": "AEFD-7695-64FA", "description": "Gemini API"}
+PROMO = {"name": "Promo", "amount": -0.05, "full_name": "Promo", "id": "p", "type": "PROMOTION"}
+VOLUME = {"name": "Volume", "amount": -0.02, "full_name": "Volume", "id": "v", "type": "DISCOUNT"}
+
+
+def line(sku="Generate content input token count gemini 2.5 flash short input text", **row):
+    return {
+        "billing_account_id": "01A",
+        "service": GEMINI_API,
+        "sku": {"id": "S", "description": sku},
+        "usage_start_time": "2026-10-01T07:00:00Z",
+        "usage_end_time": "2026-10-01T08:00:00Z",
+        "project": {"id": "p-1"},
+        "cost": 0.3,
+        "currency": "USD",
+        "usage": {"amount": 1_000_000.0, "unit": "count", "amount_in_pricing_units": 1.0, "pricing_unit": "million"},
+        "credits": [],
+        "export_time": "2026-10-02T12:00:00Z",
+        **row,
+    }
+
+
+def without_credits(**row):
+    return {name: value for name, value in line(**row).items() if name != "credits"}
+
+
+def billed(rows):
+    return sum(row["billed_cost"] for row in rows)
+
+
+def test_p13_credits_are_taken_off_once():
+    rows, _ = read_file(SAMPLES / "gcp_billing" / "export.jsonl")
+    assert rows[0]["contracted_cost"] == Decimal("0.2")
+    assert rows[0]["billed_cost"] == Decimal("0.2") - Decimal("0.05") - Decimal("0.02")
+    rest = ("0.01", "1.25", "0.15", "0.9", "0.00003", "-0.00001")
+    assert billed(rows) == Decimal("0.13") + sum(Decimal(cost) for cost in rest)
+
+
+@pytest.mark.parametrize(
+    "unnested",
+    [
+        [line(credits=PROMO), line(credits=VOLUME)],
+        [{**without_credits(), "credit_amount": credit["amount"]} for credit in (PROMO, VOLUME)],
+        [{**without_credits(), "credits_amount": credit["amount"]} for credit in (PROMO, VOLUME)],
+        [{**line(credits=[PROMO, VOLUME]), **credit} for credit in (PROMO, VOLUME)],
+    ],
+    ids=["object", "credit_amount", "credits_amount", "list beside"],
+)
+def test_p13_unnesting_the_credits_does_not_multiply_the_cost(reads, unnested):
+    rows, reading = reads("gcp_billing", *unnested, line(cost=0.7))
+    whole = reads("gcp_billing", line(credits=[PROMO, VOLUME]))[0]
+    assert [row["billed_cost"] for row in rows] == [Decimal("0.23"), Decimal("0.7")]
+    assert (reading.rows_read, reading.rows_merged) == (3, 1)
+    assert rows[0]["charge_id"] == whole[0]["charge_id"]
+
+
+def test_p13_rows_are_only_ever_added_and_a_correction_is_a_row_of_its_own(reads):
+    late = line(cost=-0.1, cost_type="adjustment", export_time="2026-10-05T12:00:00Z")
+    rows, reading = reads("gcp_billing", line(), line(export_time="2026-10-03T12:00:00Z"), late, line())
+    assert billed(rows) == 3 * Decimal("0.3") - Decimal("0.1")
+    assert len({row["charge_id"] for row in rows}) == 4
+    assert [row["charge_category"] for row in rows] == ["Usage", "Usage", "Adjustment", "Usage"]
+    assert reading.rows_merged == 0
+
+
+@pytest.mark.parametrize(
+    ("sku", "model", "token_class", "tier"),
+    [
+        ("Generate content input token count gemini 2.5 flash lite short input text", "gemini-2.5-flash-lite", "input", None),
+        ("Generate content output token count Gemini 2.5 Pro short output text", "gemini-2.5-pro", "output", None),
+        ("Generate content cached input token count gemini 2.5 flash input image", "gemini-2.5-flash", "cache_image_read", None),
+        ("Generate_content cached text input token count for gemini 3 flash", "gemini-3-flash", "cache_read", None),
+        ("GenerateContent text output token count for Gemini 2.0 Flash", "gemini-2.0-flash", "output", None),
+        ("Generate content input token count gemini 3 flash text flex caching", "gemini-3-flash", "cache_read", "flex"),
+        ("EmbedContent input token count for gemini-embedding-2 text", "gemini-embedding-2", "input", None),
+        ("Cached content storage token hours gemini 2.5 pro", "gemini-2.5-pro", "cache_storage", None),
+        ("Gemini 2.5 Flash GA Thinking Text Output - Predictions", "gemini-2.5-flash", "output", None),
+        ("Gemini 2.5 Flash Video Input Priority - Predictions", "gemini-2.5-flash", "input_video", "priority"),
+        ("Gemini 2.5 Flash GA Text Input - Batch Predictions", "gemini-2.5-flash", "input", "batch"),
+        (" Gemini 2.5 Flash Input Text Caching (Long)", "gemini-2.5-flash", "cache_read", None),
+        ("Gemini 2.5 Flash Input Audio Caching Storage", "gemini-2.5-flash", "cache_storage", None),
+        ("Gemini 1.5 Flash Text Input Characters", "gemini-1.5-flash", None, None),
+        ("Grounding with Google Search", None, "web_searches", None),
+        ("Something new", None, None, None),
+    ],
+)  # fmt: skip
+def test_p14_a_sku_says_class_tier_and_model_or_stays_untyped_money(reads, sku, model, token_class, tier):
+    [row] = reads("gcp_billing", line(sku))[0]
+    assert (row["model"], row["token_class"], row["service_tier"]) == (model, token_class, tier)
+    assert (row["billed_cost"], row["quantity"]) == (Decimal("0.3"), 1_000_000)
+
+
+def test_p14_a_label_that_names_another_model_than_the_words_wins(reads):
+    label = [{"key": "goog-generativelanguage-model", "value": "gemini37flashimage"}]
+    sku = "Generate content output token count gemini 3.7 flash image short output text"
+    [row] = reads("gcp_billing", line(sku, labels=label))[0]
+    assert (row["model"], row["token_class"]) == ("gemini37flashimage", "output")
+
+
+def test_p4_the_currency_is_that_of_the_account_and_other_services_are_not_charged(reads):
+    other = line(service={"id": "6F81-5844-456A", "description": "Compute Engine"})
+    rows, reading = reads("gcp_billing", line(currency="eur", currency_conversion_rate=0.9), other)
+    assert [(row["billed_cost"], row["billing_currency"]) for row in rows] == [(Decimal("0.3"), "EUR")]
+    assert reading.not_calls == {"another Google Cloud service": 1}
+
+
+def test_p9_the_sums_below_the_cost_table_are_no_charges():
+    rows, reading = read_file(SAMPLES / "gcp_billing_csv" / "cost_table.csv")
+    assert billed(rows) == Decimal("0.825") + Decimal("0.7") + Decimal("0.0003") + Decimal("1000.5")
+    assert [row["quantity"] for row in rows] == [1_100_000, 200_000, 2_000, 1_000]
+    assert {name: count for name, count in reading.not_calls.items() if name.startswith("footer")} == {
+        "footer: Subtotal": 1, "footer: Tax": 1, "footer: Filtered total": 1
+    }  # fmt: skip
+
+
+def console(day, symbol="$", **row):
+    return {
+        "Date": day,
+        "Service description": "Gemini API",
+        "Service ID": "AEFD-7695-64FA",
+        "SKU description": "Generate content input token count gemini 3.7 flash text",
+        "SKU ID": "A1",
+        "Usage amount": "1,000",
+        "Usage unit": "count",
+        f"Unrounded subtotal ({symbol})": "0.5",
+        **row,
+    }
+
+
+def test_p15_a_day_of_the_console_is_a_day_of_pacific_time(reads_table):
+    rows, _ = reads_table("gcp_billing_csv", *(console(f"2026-10-{day}") for day in (30, 31)), console("2026-11-01"), console("2026-11-02"))  # fmt: skip
+    starts = [row["charge_period_start"].isoformat() for row in rows]
+    assert starts == ["2026-10-30T07:00:00", "2026-10-31T07:00:00", "2026-11-01T07:00:00", "2026-11-02T08:00:00"]
+    assert all(day["charge_period_end"] == after["charge_period_start"] for day, after in pairwise(rows))
+
+
+@pytest.mark.parametrize(("symbol", "currency"), [("$", "USD"), ("€", "EUR"), ("£", "GBP"), ("₹", "INR"), ("¥", None)])
+def test_p4_the_heading_says_the_currency_of_the_table(reads_table, symbol, currency):
+    [row] = reads_table("gcp_billing_csv", console("2026-10-30", symbol))[0]
+    assert (row["billed_cost"], row["billing_currency"]) == (Decimal("0.5"), currency)
+
+
+def test_a_table_without_days_cannot_be_placed_and_says_how_to_group_it(reads_table):
+    reading = reads_table("gcp_billing_csv", console(""))[1]
+    assert [refused.reason for refused in reading.refused] == ["no readable date: missing; group the table by day"]
