@@ -19,6 +19,7 @@ OURS = [
     "openai_batch",
     "openai_cost_csv",
     "openai_usage_csv",
+    "anthropic_batch",
 ]
 
 
@@ -265,3 +266,92 @@ def test_tables_of_embeddings_and_images_are_other_operations(read_of):
         ("embeddings", None, 70),
         ("image", 4, None),
     ]
+
+
+# --- Anthropic: message batches -----------------------------------------------------------------
+
+BATCH = {"id": "msgbatch_1", "type": "message_batch", "created_at": "2026-10-02T21:04:00Z", "ended_at": None}
+
+
+def message(number=1, **usage):
+    return {
+        "id": f"msg_{number}",
+        "type": "message",
+        "model": "claude-sonnet-4-20250514",
+        "content": [{"type": "text", "text": "calm"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 10, "output_tokens": 5, **usage},
+    }
+
+
+def succeeded(number=1, **usage):
+    return {"custom_id": f"row-{number}", "result": {"type": "succeeded", "message": message(number, **usage)}}
+
+
+def test_p1_p2_input_of_a_message_batch_is_the_rest_and_what_was_read_and_written():
+    rows, reading = read_file(SAMPLES / "anthropic_batch" / "results_with_batch_object.jsonl")
+    names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_long_tokens", "output_tokens")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (120 + 3_000, 0, 3_000, 1_000, 60),
+        (80 + 3_000, 3_000, 0, None, 45),
+        (None, None, None, None, None),
+    ]
+    assert [row["status"] for row in rows] == ["ok", "ok", "error"]
+    assert reading.not_calls == {"batch object": 1, "batch request that never ran": 2}
+
+
+def test_p11_what_succeeded_in_a_message_batch_is_of_the_batch_tier(read_of):
+    rows, _ = read_of("anthropic_batch", BATCH, succeeded(1, service_tier="batch"), succeeded(2))
+    assert [row["service_tier"] for row in rows] == ["batch", "batch"]
+
+
+def test_p15_results_take_the_time_of_the_batch_above_them_wherever_it_stands(read_of):
+    later = {**BATCH, "id": "msgbatch_2", "created_at": "2026-10-03T06:00:00Z"}
+    rows, _ = read_of("anthropic_batch", succeeded(1), BATCH, succeeded(2), later, succeeded(3))
+    assert [(row["session_id"], str(row["started_at"])) for row in rows] == [
+        ("msgbatch_1", "2026-10-02 21:04:00"),
+        ("msgbatch_1", "2026-10-02 21:04:00"),
+        ("msgbatch_2", "2026-10-03 06:00:00"),
+    ]
+
+
+def test_results_without_any_time_are_kept_back_with_the_next_move(read_of):
+    rows, reading = read_of("anthropic_batch", succeeded(1), {**succeeded(2), "timestamp": "2026-10-02T21:00:00Z"})
+    assert [row["own_id"] for row in rows] == ["row-2"]
+    assert [(refused.line, "GET /v1/messages/batches/ID" in refused.reason) for refused in reading.refused] == [
+        (1, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"custom_id": "a", "result": None},
+        {"custom_id": "a", "result": {"type": "succeeded"}},
+        {"custom_id": "a", "result": {"type": "paused"}},
+        {"custom_id": "a", "result": "gone"},
+        {"custom_id": 5, "result": {"type": "succeeded", "message": {"usage": [], "content": "x"}}},
+    ],
+)
+def test_a_result_without_its_parts_is_refused_and_the_next_one_is_kept(read_of, record):
+    rows, reading = read_of("anthropic_batch", BATCH, record, {**succeeded(2), "new": {"field": 1}})
+    assert (len(rows), len(reading.refused)) == (1, 1)
+
+
+def test_small_batch_files_read_together_keep_their_own_times(tmp_path):
+    folder = tmp_path / "batches"
+    folder.mkdir()
+    for day in (1, 2, 3):
+        records = [{**BATCH, "created_at": f"2026-10-0{day}T00:00:00Z"}, succeeded(day)]
+        (folder / f"{day}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    bare = batch_line(REFUSED, 4, 400), batch_line(chat_body(5), 5)
+    (folder / "openai_a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in bare))
+    (folder / "openai_b.jsonl").write_text(json.dumps(batch_line(chat_body(7), 7)) + "\n")
+    lake = Lake.temporary(tmp_path / "lake")
+    ingest(lake, [str(folder)], spool=tmp_path)
+    times = {row["request_id"]: str(row["started_at"]) for row in lake.frame("requests").iter_rows(named=True)}
+    assert times == {f"row-{day}": f"2026-10-0{day} 00:00:00" for day in (1, 2, 3)} | {
+        "row-4": "2026-10-02 03:40:05",
+        "row-5": "2026-10-02 03:40:05",
+        "row-7": "2026-10-02 03:40:07",
+    }

@@ -2,8 +2,8 @@ with
     worded as (
         select
             *,
-            coalesce(as_utc(start_time), as_utc(start_time_iso)) as period_start,
-            coalesce(as_utc(end_time), as_utc(end_time_iso)) as period_end,
+            coalesce(as_utc(start_time), as_utc(concat(left(start_time_iso, 19), 'Z'))) as period_start,
+            coalesce(as_utc(end_time), as_utc(concat(left(end_time_iso, 19), 'Z'))) as period_end,
             coalesce(
                 try_cast(amount_value as decimal(38, 12)),
                 try_cast(try_cast(amount_value as double) as decimal(38, 12))

@@ -2,8 +2,8 @@ with
     counted as (
         select
             *,
-            coalesce(as_utc(start_time), as_utc(start_time_iso)) as period_start,
-            coalesce(as_utc(end_time), as_utc(end_time_iso)) as period_end,
+            coalesce(as_utc(start_time), as_utc(concat(left(start_time_iso, 19), 'Z'))) as period_start,
+            coalesce(as_utc(end_time), as_utc(concat(left(end_time_iso, 19), 'Z'))) as period_end,
             lower(batch) as is_batch,
             coalesce(as_count(num_model_requests), as_count(num_requests)) as calls,
             coalesce(
