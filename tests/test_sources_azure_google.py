@@ -23,6 +23,8 @@ OURS = (
     "azure_cost",
     "gcp_billing",
     "gcp_billing_csv",
+    "azure_apim",
+    "azure_diagnostics",
 )
 
 
@@ -474,3 +476,77 @@ def test_p4_the_heading_says_the_currency_of_the_table(reads_table, symbol, curr
 def test_a_table_without_days_cannot_be_placed_and_says_how_to_group_it(reads_table):
     reading = reads_table("gcp_billing_csv", console(""))[1]
     assert [refused.reason for refused in reading.refused] == ["no readable date: missing; group the table by day"]
+
+
+# --- Azure's logs ---------------------------------------------------------------------------------
+
+
+def gateway(sequence="0", prompt="100", completion="20", **row):
+    return {
+        "TimeGenerated": "2026-10-08T10:00:00Z",
+        "CorrelationId": "c-1",
+        "RequestId": "r-1",
+        "DeploymentName": "chat" if sequence == "0" else "",
+        "ModelName": "gpt-4o-2024-11-20" if sequence == "0" else "",
+        "SequenceNumber": sequence,
+        "PromptTokens": prompt,
+        "CompletionTokens": completion,
+        "RequestMessages": "",
+        "ResponseMessages": "",
+        **row,
+    }
+
+
+def test_p9_rows_with_a_sequence_number_are_pieces_of_a_call_and_give_it_its_texts(reads_table):
+    asked = json.dumps([{"role": "user", "content": "Which pot?"}])
+    pieces = [gateway(str(n), "0", "0", RequestMessages=part) for n, part in ((2, asked[20:]), (1, asked[:20]))]
+    rows, reading = reads_table("azure_apim", *pieces, gateway(), gateway(RequestId="r-2"))
+    assert [counts(row) for row in rows] == [(100, None, None, 20)] * 2
+    assert [row["messages"] for row in rows] == [["user\x1fWhich pot?"], None]
+    assert reading.not_calls == {"message piece": 2}
+
+
+def test_p8_a_stream_that_shows_zeros_has_unknown_tokens_not_free_ones(reads_table):
+    [row] = reads_table("azure_apim", gateway(prompt="0", completion="0", IsStreamCompletion="True"))[0]
+    assert (*counts(row), row["usage_source"], row["stream"]) == (None, None, None, None, None, True)
+
+
+def test_an_embedding_has_input_and_no_output(reads_table):
+    [row] = reads_table("azure_apim", gateway(prompt="80", completion="0", OperationName="Embeddings_Create"))[0]
+    assert (row["operation"], row["input_tokens"], row["output_tokens"]) == ("embeddings", 80, 0)
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-10-08T10:00:00.25Z", "10/8/2026, 10:00:00.250 AM", "2026-10-08T12:00:00.250000+02:00"]
+)
+@pytest.mark.parametrize("heading", ["TimeGenerated", "TimeGenerated [UTC]"])
+def test_p15_times_of_log_analytics_are_utc_as_exported_and_as_the_portal_prints_them(reads_table, heading, written):
+    row = {name: cell for name, cell in gateway().items() if name != "TimeGenerated"}
+    [row] = reads_table("azure_apim", {heading: written, **row})[0]
+    assert row["started_at"].isoformat() == "2026-10-08T10:00:00.250000"
+
+
+def test_p15_net_ticks_count_from_the_year_one():
+    rows, reading = read_file(SAMPLES / "azure_diagnostics" / "PT1H.json")
+    assert [row["started_at"].isoformat() for row in rows] == [
+        "2026-10-08T10:00:00",
+        "2026-10-08T10:00:02.435000",
+        "2026-10-08T10:00:05",
+    ]
+    assert reading.not_calls == {"Azure Create_Thread": 1, "Azure Audit": 1}
+
+
+def test_p10_diagnostics_have_calls_without_tokens_and_say_so():
+    rows, _ = read_file(SAMPLES / "azure_diagnostics" / "PT1H.json")
+    assert {(*counts(row), row["usage_source"]) for row in rows} == {(None,) * 5}
+    assert [(row["status"], row["http_status"]) for row in rows] == [("ok", 200), ("error", 429), ("ok", 200)]
+    assert "no_usage" in sources.by_name("azure_diagnostics").caveats
+
+
+def test_p14_a_deployment_is_not_a_model_and_a_dated_version_is_part_of_its_name():
+    rows, _ = read_file(SAMPLES / "azure_diagnostics" / "PT1H.json")
+    assert [(row["deployment"], row["response_model"]) for row in rows] == [
+        ("chat-prod", "gpt-4o-2024-11-20"),
+        ("old", "gpt-35-turbo"),
+        ("embed", "text-embedding-3-small"),
+    ]
