@@ -285,16 +285,15 @@ def _sorted_out(batch: pa.RecordBatch, reading: Reading, refused: list[tuple[int
     `merged` counts further records that a row stands for: of the same call or, where it is no call, of the same kind.
     """
     is_call = pc.is_null(batch["not_call"])
-    for row in batch.filter(pc.invert(is_call)).select(["not_call", "merged"]).to_pylist():
+    words = batch.select(["not_call", "merged", "problem", _DOCUMENT])
+    for row in words.filter(pc.invert(is_call)).to_pylist():
         reading.not_calls[row["not_call"]] = reading.not_calls.get(row["not_call"], 0) + 1 + row["merged"]
     reading.rows_read += batch.num_rows + int(pc.sum(batch["merged"]).as_py() or 0)
-    calls = batch.filter(is_call)
-    reading.rows_merged += int(pc.sum(calls["merged"]).as_py() or 0)
-    bad = pc.is_valid(calls["problem"])
-    refused += [
-        (row[_DOCUMENT], row["problem"]) for row in calls.filter(bad).select([_DOCUMENT, "problem"]).to_pylist()
-    ]
-    return calls.filter(pc.invert(bad))
+    reading.rows_merged += int(pc.sum(words.filter(is_call)["merged"]).as_py() or 0)
+    bad = pc.and_(is_call, pc.is_valid(batch["problem"]))
+    refused += [(row[_DOCUMENT], row["problem"]) for row in words.filter(bad).to_pylist()]
+    kept = pc.and_(is_call, pc.invert(bad))
+    return batch if pc.all(kept).as_py() else batch.filter(kept)
 
 
 def heads(path: Path, records: set[int]) -> dict[int, tuple[int, str]]:
