@@ -165,6 +165,8 @@ OURS_IN_THE_REFERENCE = {
     "openai/cost_2026-09-27_2026-09-29.csv": ["openai_cost_csv"],
     "openai/completions_usage_2025-10-05_2025-10-09.csv": ["openai_usage_csv"],
     "anthropic/batch_results.jsonl": ["anthropic_batch"],
+    "anthropic/cost_report.json": ["anthropic_cost_report"],
+    "anthropic/console_cost_2026-09.csv": ["anthropic_cost_csv"],
 }
 
 

@@ -20,6 +20,8 @@ OURS = [
     "openai_cost_csv",
     "openai_usage_csv",
     "anthropic_batch",
+    "anthropic_cost_report",
+    "anthropic_cost_csv",
 ]
 
 
@@ -355,3 +357,85 @@ def test_small_batch_files_read_together_keep_their_own_times(tmp_path):
         "row-5": "2026-10-02 03:40:05",
         "row-7": "2026-10-02 03:40:07",
     }
+
+
+# --- Anthropic: bills ---------------------------------------------------------------------------
+
+
+def report(*results, start="2026-10-01T00:00:00Z", end="2026-10-02T00:00:00Z"):
+    return {"data": [{"starting_at": start, "ending_at": end, "results": list(results)}], "has_more": False}
+
+
+def test_p4_the_cost_report_is_in_cents_and_the_console_in_dollars():
+    report_rows, _ = read_file(SAMPLES / "anthropic_cost_report" / "cost_report_2026-10.json")
+    assert [row["billed_cost"] for row in report_rows] == [
+        Decimal("2.145006"),
+        Decimal("0.0375"),
+        Decimal("0.06"),
+        Decimal("0.20"),
+    ]
+    console_rows, _ = read_file(SAMPLES / "anthropic_cost_csv" / "cost_2026-09.csv")
+    assert sum(row["billed_cost"] for row in console_rows) == Decimal("0.42") + Decimal("0.07") + Decimal("1.10")
+    assert sum(row["list_cost"] for row in console_rows) == Decimal("0.50") + Decimal("0.07") + Decimal("1.10")
+
+
+def test_p6_kinds_of_tokens_are_told_apart_in_both_wordings():
+    rows = read_file(SAMPLES / "anthropic_cost_report" / "cost_report_2026-10.json")[0]
+    rows += read_file(SAMPLES / "anthropic_cost_csv" / "cost_2026-09.csv")[0]
+    assert [row["token_class"] for row in rows] == [
+        *("input", "cache_write", "cache_write_long", "web_searches"),
+        *("input", "cache_write_long", "output", "cache_read"),
+    ]
+
+
+def test_p4_no_digit_of_a_cent_is_lost(read_of):
+    amounts = ["0.00000001", "12345678901.123", 7, "1E-3"]
+    rows, _ = read_of("anthropic_cost_report", report(*({"amount": amount} for amount in amounts)))
+    assert [row["billed_cost"] for row in rows] == [Decimal(str(amount)) / 100 for amount in amounts]
+
+
+def test_p9_empty_days_and_pages_of_the_cost_report_are_no_charges(read_of):
+    rows, reading = read_of("anthropic_cost_report", report(), {"data": [], "has_more": False}, report({"amount": "1"}))
+    assert (len(rows), reading.not_calls) == (1, {"empty bucket": 1, "empty page": 1})
+
+
+def test_p12_rows_of_overlapping_groups_are_not_billed_again(read_of):
+    rows, reading = read_of("anthropic_cost_report", report({"amount": "5"}, {"amount": "5", "rbac_group_id": "g"}))
+    assert (len(rows), reading.not_calls) == (1, {"cost of a group": 1})
+
+
+def test_p13_a_line_of_the_cost_report_that_grew_keeps_its_id_and_other_lines_have_others(read_of):
+    line = {"amount": "100", "model": "claude-opus-5", "token_type": "output_tokens"}
+    others = [{**line, "workspace_id": "w"}, {**line, "service_tier": "batch"}, line]
+    rows, _ = read_of("anthropic_cost_report", report(line, *others))
+    [again], _ = read_of("anthropic_cost_report", report({**line, "amount": "130"}))
+    assert len({row["charge_id"] for row in rows}) == 4
+    assert again["charge_id"] in {row["charge_id"] for row in rows}
+
+
+def test_fast_mode_is_a_tier_and_an_unknown_region_is_none():
+    rows, _ = read_file(SAMPLES / "anthropic_cost_csv" / "cost_2026-09.csv")
+    assert [(row["service_tier"], row["region"]) for row in rows][1:3] == [(None, "global"), ("fast", "us")]
+    rows, _ = read_file(SAMPLES / "anthropic_cost_report" / "cost_report_2026-10.json")
+    assert [(row["service_tier"], row["region"]) for row in rows][:2] == [("standard", "global"), ("batch", None)]
+
+
+@pytest.mark.parametrize("bad", [{"amount": "a few"}, {}, 7, {"amount": None, "new": []}])
+def test_a_cost_result_nobody_can_read_is_refused_and_the_next_one_is_kept(read_of, bad):
+    rows, reading = read_of("anthropic_cost_report", report(bad, {"amount": "2", "new": {"field": 1}}))
+    assert ([row["billed_cost"] for row in rows], len(reading.refused)) == ([Decimal("0.02")], 1)
+
+
+@pytest.mark.parametrize("bad", ["yesterday,output,1.00,a", "2026-09-14,output,free,a", ",,,a"])
+def test_a_console_cost_row_nobody_can_read_is_refused_and_the_next_one_is_kept(read_of, bad):
+    rows, reading = read_of(
+        "anthropic_cost_csv", "usage_date_utc,token_type,cost_usd,new", bad, "2026-09-14,output,1.00,"
+    )
+    assert (len(rows), len(reading.refused)) == (1, 1)
+    assert str(rows[0]["charge_period_end"]) == "2026-09-15 00:00:00"
+
+
+def test_p15_a_day_of_the_console_is_a_day_of_utc_whatever_the_zone_of_the_audit():
+    path = SAMPLES / "anthropic_cost_csv" / "cost_2025-12.csv"
+    [row], _ = read_file(path, timezone="America/Los_Angeles")
+    assert str(row["charge_period_start"]) == "2025-12-03 00:00:00"
