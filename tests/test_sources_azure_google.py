@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from test_sources import counts, read_file
 
+import llmaudit
 from llmaudit import sources
 from llmaudit.lake import Lake
 from llmaudit.lake.intake import ingest
@@ -550,3 +551,16 @@ def test_p14_a_deployment_is_not_a_model_and_a_dated_version_is_part_of_its_name
         ("old", "gpt-35-turbo"),
         ("embed", "text-embedding-3-small"),
     ]
+
+
+# --- what a report says of them -------------------------------------------------------------------
+
+
+def test_what_a_source_leaves_out_is_said_once_in_the_report_whatever_the_number_of_files(tmp_path):
+    text = sample("vertex_request_response").read_text("utf-8")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(text.replace("pine-0", f"{name}-0"), "utf-8")
+    with llmaudit.audit(tmp_path) as audit:
+        said = [each["text"] for each in audit.data["warnings"] if each["kind"] == "sampled_log"]
+    assert len(said) == 1
+    assert said[0].startswith("vertex_request_response: Vertex logs a sample of the calls")

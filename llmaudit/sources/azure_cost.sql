@@ -12,7 +12,11 @@ with
                 'openai|foundry models|azure grok|deepseek|mistral|llama|anthropic|claude|cohere|azure ai model'
             ) as is_model,
             trim(
-                regexp_replace(regexp_replace(lower(metername), '[^a-z0-9.]+', ' ', 'g'), '\b1[mk] tokens?$|\btokens?$', '')
+                regexp_replace(
+                    regexp_replace(lower(metername), '[^a-z0-9.]+', ' ', 'g'),
+                    '\b1[mk] tokens?$|\btokens?$',
+                    ''
+                )
             ) as words
         from raw
     ),
@@ -24,9 +28,15 @@ with
             regexp_matches(words, '\b(cached|cchd|cd|cache)\b') as says_cached,
             regexp_matches(words, '\b(cached|cchd|cd|cache) (wr|write|writes)\b') as says_written,
             case
-                when regexp_matches(words, '\b(aud|audio)\b') then 'audio' when regexp_matches(words, '\b(img|image)\b') then 'image'
+                when regexp_matches(words, '\b(aud|audio)\b')
+                then 'audio'
+                when regexp_matches(words, '\b(img|image)\b')
+                then 'image'
             end as modality,
-            regexp_matches(words, '\b(training|trng|hosting|hosted|hstng|session|storage|grading|provisioned|unit|gb|search)\b')
+            regexp_matches(
+                words,
+                '\b(training|trng|hosting|hosted|hstng|session|storage|grading|provisioned|unit|gb|search)\b'
+            )
             or regexp_matches(lower(unitofmeasure), 'hour|gb|day|month|minute|second') as is_other
         from billed
     ),
@@ -41,11 +51,30 @@ with
                 when says_in = says_out and not (says_cached and not says_out)
                 then null
                 when says_cached and not says_out
-                then case modality when 'audio' then 'cache_audio_read' when 'image' then 'cache_image_read' else 'cache_read' end
+                then
+                    case
+                        modality
+                        when 'audio'
+                        then 'cache_audio_read'
+                        when 'image'
+                        then 'cache_image_read'
+                        else 'cache_read'
+                    end
                 when says_in
-                then case modality when 'audio' then 'input_audio' when 'image' then 'input_image' else 'input' end
+                then
+                    case
+                        modality when 'audio' then 'input_audio' when 'image' then 'input_image' else 'input'
+                    end
                 when not says_cached
-                then case modality when 'audio' then 'output_audio' when 'image' then 'output_image' else 'output' end
+                then
+                    case
+                        modality
+                        when 'audio'
+                        then 'output_audio'
+                        when 'image'
+                        then 'output_image'
+                        else 'output'
+                    end
             end as token_class,
             -- Amortized exports spread what a reservation cost over what it covered: accrued, not billed.
             coalesce(chargetype, 'Usage') = 'UnusedReservation'
@@ -114,7 +143,8 @@ select
     nullif(regexp_extract(resource, '([^/]+)$', 1), '') as sub_account_id,
     day as charge_period_start,
     day + interval 1 day as charge_period_end,
-    case lower(coalesce(chargetype, 'usage'))
+    case
+        lower(coalesce(chargetype, 'usage'))
         when 'purchase'
         then 'Purchase'
         when 'refund'

@@ -7,19 +7,29 @@ with
                 case
                     when json_type(records) = 'ARRAY' and json_array_length(records) > 0
                     then json_extract(records, '$[*]')
-                    else [
-                        json_object(
-                            'time', time,
-                            'resourceId', resourceid,
-                            'category', category,
-                            'operationName', operationname,
-                            'resultSignature', resultsignature,
-                            'durationMs', durationms,
-                            'correlationId', correlationid,
-                            'location', location,
-                            'properties', properties
-                        )
-                    ]
+                    else
+                        [
+                            json_object(
+                                'time',
+                                time,
+                                'resourceId',
+                                resourceid,
+                                'category',
+                                category,
+                                'operationName',
+                                operationname,
+                                'resultSignature',
+                                resultsignature,
+                                'durationMs',
+                                durationms,
+                                'correlationId',
+                                correlationid,
+                                'location',
+                                location,
+                                'properties',
+                                properties
+                            )
+                        ]
                 end
             ) as entry
         from raw
@@ -69,12 +79,17 @@ select
         when
             deployment_name is null
             and model_name is null
-            and not regexp_matches(operation_name, 'completion|embedding|response|image|audio|transcri|translat|speech|create_run')
+            and not regexp_matches(
+                operation_name,
+                'completion|embedding|response|image|audio|transcri|translat|speech|create_run'
+            )
         then concat('Azure ', coalesce(e."operationName", 'record without operation'))
     end as not_call,
     e."correlationId" as own_id,
     started_at,
-    case when try_cast(e."durationMs" as double) >= 0 then try_cast(e."durationMs" as double) end as duration_ms,
+    case
+        when try_cast(e."durationMs" as double) >= 0 then try_cast(e."durationMs" as double)
+    end as duration_ms,
     'azure.ai.openai' as provider,
     nullif(regexp_extract(lower(e."resourceId"), '/subscriptions/([^/]+)/', 1), '') as account_id,
     deployment_name as deployment,
@@ -92,7 +107,9 @@ select
     end as operation,
     coalesce(model_name, deployment_name) as request_model,
     case
-        when regexp_matches(model_version, '^20\d\d-\d\d-\d\d$') then concat(model_name, '-', model_version) else model_name
+        when regexp_matches(model_version, '^20\d\d-\d\d-\d\d$')
+        then concat(model_name, '-', model_version)
+        else model_name
     end as response_model,
     e.location as region,
     case lower(p."streamType") when 'streaming' then true when 'non-streaming' then false end as stream,

@@ -9,14 +9,16 @@ with
             unwrapped(usage) as used,
             unwrapped(credits) as given,
             trim(unwrapped(sku) ->> '$.description') as description,
-            lower(trim(regexp_replace(unwrapped(sku) ->> '$.description', '[^A-Za-z0-9.]+', ' ', 'g'))) as words,
+            lower(
+                trim(regexp_replace(unwrapped(sku) ->> '$.description', '[^A-Za-z0-9.]+', ' ', 'g'))
+            ) as words,
             as_utc(usage_start_time) as period_start,
             as_utc(usage_end_time) as period_end,
             as_money(cost) as cost_amount,
             -- What the export of one row says besides its credits, and which file it is of.
             concat_ws(
                 '|',
-                record // 4294967296,
+                record >> 32,
                 billing_account_id,
                 cast(service as varchar),
                 cast(sku as varchar),
@@ -60,7 +62,7 @@ with
                     coalesce(
                         list_sum(
                             list_transform(
-                                from_json(given, '[{"amount": "VARCHAR"}]'), lambda c : as_money(c.amount)
+                                from_json(given, '[{"amount": "VARCHAR"}]'), lambda c:as_money(c.amount)
                             )
                         ),
                         0
@@ -84,7 +86,7 @@ with
             google_sku_name(words) as sku_model,
             list_filter(
                 from_json(unwrapped(labels), '[{"key": "VARCHAR", "value": "VARCHAR"}]'),
-                lambda l : l.key = 'goog-generativelanguage-model'
+                lambda l:l.key = 'goog-generativelanguage-model'
             )[1].value as slug
         from billed
         where not is_unnested or place_in_row = 1
@@ -104,7 +106,10 @@ select
     case when provider is null then 'another Google Cloud service' end as not_call,
     md5(
         concat_ws(
-            '|', 'google', regexp_replace(row_text, '^\d+\|', ''), case when is_unnested then 1 else place_in_row end
+            '|',
+            'google',
+            regexp_replace(row_text, '^\d+\|', ''),
+            case when is_unnested then 1 else place_in_row end
         )
     ) as charge_id,
     provider,
@@ -112,7 +117,14 @@ select
     of_project ->> '$.id' as sub_account_id,
     period_start as charge_period_start,
     period_end as charge_period_end,
-    case lower(coalesce(cost_type, 'regular')) when 'tax' then 'Tax' when 'regular' then 'Usage' else 'Adjustment' end as charge_category,
+    case
+        lower(coalesce(cost_type, 'regular'))
+        when 'tax'
+        then 'Tax'
+        when 'regular'
+        then 'Usage'
+        else 'Adjustment'
+    end as charge_category,
     description as charge_description,
     of_sku ->> '$.id' as sku_id,
     coalesce(place ->> '$.region', place ->> '$.location') as region,

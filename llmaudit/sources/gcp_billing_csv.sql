@@ -2,19 +2,43 @@ with
     told as (
         select
             *,
-            coalesce(coalesce("unrounded subtotal ($)", "unrounded subtotal (€)", "unrounded subtotal (£)", "unrounded subtotal (¥)", "unrounded subtotal (₹)"), coalesce("subtotal ($)", "subtotal (€)", "subtotal (£)", "subtotal (¥)", "subtotal (₹)")) as subtotal,
-            coalesce("list cost ($)", "list cost (€)", "list cost (£)", "list cost (¥)", "list cost (₹)") as list_text,
-            coalesce(coalesce("other savings ($)", "other savings (€)", "other savings (£)", "other savings (¥)", "other savings (₹)"), coalesce("list cost ($)", "list cost (€)", "list cost (£)", "list cost (¥)", "list cost (₹)"), "usage unit", "sku description", "service description", date) as label,
+            coalesce(
+                coalesce(
+                    "unrounded subtotal ($)",
+                    "unrounded subtotal (€)",
+                    "unrounded subtotal (£)",
+                    "unrounded subtotal (¥)",
+                    "unrounded subtotal (₹)"
+                ),
+                coalesce("subtotal ($)", "subtotal (€)", "subtotal (£)", "subtotal (¥)", "subtotal (₹)")
+            ) as subtotal,
+            coalesce(
+                "list cost ($)", "list cost (€)", "list cost (£)", "list cost (¥)", "list cost (₹)"
+            ) as list_text,
+            coalesce(
+                coalesce(
+                    "other savings ($)",
+                    "other savings (€)",
+                    "other savings (£)",
+                    "other savings (¥)",
+                    "other savings (₹)"
+                ),
+                coalesce("list cost ($)", "list cost (€)", "list cost (£)", "list cost (¥)", "list cost (₹)"),
+                "usage unit",
+                "sku description",
+                "service description",
+                date
+            ) as label,
             -- A yen sign is Japan's or China's: the table does not say which.
             case
-            when coalesce("unrounded subtotal ($)", "subtotal ($)") is not null
-            then 'USD'
-            when coalesce("unrounded subtotal (€)", "subtotal (€)") is not null
-            then 'EUR'
-            when coalesce("unrounded subtotal (£)", "subtotal (£)") is not null
-            then 'GBP'
-            when coalesce("unrounded subtotal (₹)", "subtotal (₹)") is not null
-            then 'INR'
+                when coalesce("unrounded subtotal ($)", "subtotal ($)") is not null
+                then 'USD'
+                when coalesce("unrounded subtotal (€)", "subtotal (€)") is not null
+                then 'EUR'
+                when coalesce("unrounded subtotal (£)", "subtotal (£)") is not null
+                then 'GBP'
+                when coalesce("unrounded subtotal (₹)", "subtotal (₹)") is not null
+                then 'INR'
             end as currency,
             trim("sku description") as description,
             lower(trim(regexp_replace("sku description", '[^A-Za-z0-9.]+', ' ', 'g'))) as words,
@@ -75,7 +99,9 @@ select
     provider,
     "project id" as sub_account_id,
     (day::timestamp at time zone 'America/Los_Angeles') at time zone 'UTC' as charge_period_start,
-    ((day + interval 1 day)::timestamp at time zone 'America/Los_Angeles') at time zone 'UTC' as charge_period_end,
+    (
+        (day + interval 1 day)::timestamp at time zone 'America/Los_Angeles'
+    ) at time zone 'UTC' as charge_period_end,
     'Usage' as charge_category,
     description as charge_description,
     "sku id" as sku_id,

@@ -4,13 +4,20 @@ with
             *,
             gemini_chunks(
                 json_object(
-                    'candidates', candidates,
-                    'promptFeedback', coalesce(promptfeedback, prompt_feedback),
-                    'usageMetadata', coalesce(usagemetadata, usage_metadata),
-                    'modelVersion', coalesce(modelversion, model_version),
-                    'responseId', coalesce(responseid, response_id),
-                    'createTime', coalesce(createtime, create_time),
-                    'error', error
+                    'candidates',
+                    candidates,
+                    'promptFeedback',
+                    coalesce(promptfeedback, prompt_feedback),
+                    'usageMetadata',
+                    coalesce(usagemetadata, usage_metadata),
+                    'modelVersion',
+                    coalesce(modelversion, model_version),
+                    'responseId',
+                    coalesce(responseid, response_id),
+                    'createTime',
+                    coalesce(createtime, create_time),
+                    'error',
+                    error
                 )
             ) as chunks
         from raw
@@ -30,7 +37,7 @@ with
             case
                 when answer_id is null
                 then concat('record ', record)
-                else concat_ws(' ', 'answer', record // 4294967296, answer_id)
+                else concat_ws(' ', 'answer', record >> 32, answer_id)
             end as call
         from bodies
     ),
@@ -68,7 +75,9 @@ select
     end as problem,
     answer_id as provider_id,
     started_at,
-    case when createtime is not null or create_time is not null then 'gcp.vertex_ai' else 'gcp.gemini' end as provider,
+    case
+        when createtime is not null or create_time is not null then 'gcp.vertex_ai' else 'gcp.gemini'
+    end as provider,
     a.billing_mode as billing_mode,
     'chat' as operation,
     response_model,

@@ -42,7 +42,9 @@ select
     unnest(a.usage),
     case when a.usage.input_tokens is not null then 'reported' end as usage_source,
     case when failure is not null or a.error_type is not null then 'error' else 'ok' end as status,
-    coalesce(a.error_code, as_count(nullif(regexp_extract(failure, '"code":\s*(\d{3})\b', 1), ''))) as http_status,
+    coalesce(
+        a.error_code, as_count(nullif(regexp_extract(failure, '"code":\s*(\d{3})\b', 1), ''))
+    ) as http_status,
     coalesce(a.error_type, trim(regexp_extract(failure, '^([^:{]+)', 1))) as error_type,
     a.finish_reason as finish_reason,
     q.system_text as system_text,

@@ -67,7 +67,8 @@ select
     regexp_extract(resource, '([^/]+)$', 1) as request_model,
     case when is_anthropic then b.model else a.model end as response_model,
     nullif(
-        regexp_extract(concat_ws(' ', request ->> '$.model', resource, endpoint), '/locations/([^/]+)/', 1), ''
+        regexp_extract(concat_ws(' ', request ->> '$.model', resource, endpoint), '/locations/([^/]+)/', 1),
+        ''
     ) as region,
     case when is_anthropic then b.service_tier else a.service_tier end as service_tier,
     coalesce(contains(lower(api_method), 'stream'), false) or json_type(answer) = 'ARRAY' as stream,
@@ -81,7 +82,8 @@ select
     coalesce(
         q.labels ->> '$.project',
         nullif(
-            regexp_extract(concat_ws(' ', request ->> '$.model', resource, endpoint), 'projects/([^/]+)/', 1), ''
+            regexp_extract(concat_ws(' ', request ->> '$.model', resource, endpoint), 'projects/([^/]+)/', 1),
+            ''
         )
     ) as project,
     coalesce(q.labels ->> '$.environment', q.labels ->> '$.env') as environment,
@@ -95,11 +97,15 @@ select
         '{}'
     ) as tags,
     case when is_anthropic then b.usage.input_tokens else a.usage.input_tokens end as input_tokens,
-    case when is_anthropic then b.usage.cache_read_tokens else a.usage.cache_read_tokens end as cache_read_tokens,
+    case
+        when is_anthropic then b.usage.cache_read_tokens else a.usage.cache_read_tokens
+    end as cache_read_tokens,
     case when is_anthropic then b.usage.cache_write_tokens end as cache_write_tokens,
     case when is_anthropic then b.usage.cache_write_long_tokens end as cache_write_long_tokens,
     case when is_anthropic then b.usage.output_tokens else a.usage.output_tokens end as output_tokens,
-    case when is_anthropic then b.usage.reasoning_tokens else a.usage.reasoning_tokens end as reasoning_tokens,
+    case
+        when is_anthropic then b.usage.reasoning_tokens else a.usage.reasoning_tokens
+    end as reasoning_tokens,
     a.usage.input_audio_tokens as input_audio_tokens,
     a.usage.output_audio_tokens as output_audio_tokens,
     a.usage.cache_audio_read_tokens as cache_audio_read_tokens,
