@@ -17,7 +17,6 @@ from llmaudit.lake import Lake
 from llmaudit.lake.intake import Intake
 from llmaudit.levers.base import Lever
 
-CODING_AGENTS = ("claude_code",)
 STALE_BOOK_DAYS = 60
 CENT = Decimal("0.01")
 MICRO = Decimal("0.000001")
@@ -179,13 +178,18 @@ def _about_files(took: Intake, ingests: pl.DataFrame, report: Report) -> Iterato
 
 def _about_sources(config: AuditConfig, report: Report) -> Iterator[dict[str, Any]]:
     for row in report["spend"]["source"]:
-        if row["key"] in CODING_AGENTS and row["key"] not in config.billing_modes and row["cost_usd"]:
+        if _is_coding_agent(row["key"]) and row["key"] not in config.billing_modes and row["cost_usd"]:
             yield _warning(
                 "billing_mode_assumed",
                 f"{row['key']} logs do not say whether a subscription paid; they are counted as metered. "
                 f'If a seat paid, put billing_modes = {{ {row["key"]} = "subscription" }} into llmaudit.toml.',
                 row["cost_usd"],
             )
+
+
+def _is_coding_agent(source: str) -> bool:
+    """A tool that keeps its logs in a person's home folder."""
+    return source in sources.registry() and bool(sources.by_name(source).usual_places)
 
 
 def _few(names: Sequence[str]) -> str:
