@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from llmaudit.lake.intake import ingest
 
 SAMPLES = Path(__file__).parent / "data" / "sources"
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "formats_gateway" / "samples"
-OURS = ("codex", "litellm_spend_logs", "litellm_spend_logs_csv")
+OURS = ("codex", "litellm_spend_logs", "litellm_spend_logs_csv", "langfuse", "langfuse_csv")
 FILES = sorted(path for name in OURS for path in (SAMPLES / name).iterdir())
 
 with_reference = pytest.mark.skipif(
@@ -38,6 +39,12 @@ def reading_of(tmp_path):
 @pytest.fixture
 def rows_of(reading_of):
     return lambda source, *records, **options: reading_of(source, *records, **options)[0]
+
+
+@cache
+def sample(path):
+    """A sample file is read once for all that is asked of it."""
+    return read_file(path)
 
 
 def total(rows, name):
@@ -65,7 +72,7 @@ def test_in_the_lake_every_record_is_a_row_or_counted_as_something_else(tmp_path
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_parts_of_a_token_count_are_never_more_than_the_whole(path):
-    for row in read_file(path)[0]:
+    for row in sample(path)[0]:
         if "call_key" not in row:
             continue
         assert (row["cache_read_tokens"] or 0) + (row["cache_write_tokens"] or 0) <= (row["input_tokens"] or 0)
@@ -100,7 +107,7 @@ TURN = event("turn_context", model="gpt-5.2-codex", cwd="/home/x/shop")
 
 
 def test_g3_a_session_is_as_large_as_its_last_total_and_not_as_the_sum_of_its_events():
-    rows, reading = read_file(PARENT)
+    rows, reading = sample(PARENT)
     # 9,000 + 11,400 + 12,600; two of the five events with counts are written again
     assert total(rows, "input_tokens") == 33_000
     assert total(rows, "cache_read_tokens") == 0 + 8_960 + 11_040
@@ -110,7 +117,7 @@ def test_g3_a_session_is_as_large_as_its_last_total_and_not_as_the_sum_of_its_ev
 
 
 def test_g4_a_fork_shares_the_calls_it_copied_and_adds_its_own():
-    parent, fork = read_file(PARENT)[0], read_file(FORK)[0]
+    parent, fork = sample(PARENT)[0], sample(FORK)[0]
     assert [row["call_key"] for row in fork[:2]] == [row["call_key"] for row in parent[:2]]
     assert len({row["call_key"] for row in parent + fork}) == 3 + 2
 
@@ -126,7 +133,7 @@ def test_g4_two_files_of_one_history_make_five_calls_in_the_lake(tmp_path):
 
 
 def test_g4_a_total_that_an_overflow_wrote_over_is_no_call_and_the_next_one_counts_by_itself():
-    rows, reading = read_file(FORK)
+    rows, reading = sample(FORK)
     assert reading.not_calls["token_count of no call"] == 1
     assert (rows[-1]["input_tokens"], rows[-1]["output_tokens"]) == (4_000, 80)
 
@@ -179,7 +186,7 @@ def test_events_of_another_shape_are_counted_and_the_calls_beside_them_kept(read
 def test_a_rollout_of_the_reference_adds_up_to_what_is_expected_of_it():
     [path] = (REFERENCE / "codex").glob("rollout*")
     expected = json.loads((REFERENCE / "codex" / "expected.json").read_text("utf-8"))
-    rows, _ = read_file(path)
+    rows, _ = sample(path)
     assert len(rows) == expected["calls"]
     assert total(rows, "input_tokens") == expected["input_tokens_inclusive"]
     assert total(rows, "cache_read_tokens") == expected["cached"]
@@ -207,7 +214,7 @@ def spend_row(**fields):
 
 @pytest.mark.parametrize("path", [SPEND, DUMP], ids=["json", "csv"])
 def test_g5_spend_logs_count_the_cache_inside_the_input_for_every_provider(path):
-    rows, reading = read_file(path)
+    rows, reading = sample(path)
     # 1,500 twice (the second a hit), 52,000 and 700
     assert total(rows, "input_tokens") == 2 * 1_500 + 52_000 + 700
     assert total(rows, "cache_read_tokens") == 1_280 + 40_000 + 256
@@ -219,7 +226,7 @@ def test_g5_spend_logs_count_the_cache_inside_the_input_for_every_provider(path)
 
 @pytest.mark.parametrize("path", [SPEND, DUMP], ids=["json", "csv"])
 def test_g9_a_cost_of_nothing_is_kept_for_a_hit_and_a_failure_and_unknown_for_a_success(path):
-    rows, _ = read_file(path)
+    rows, _ = sample(path)
     assert [(row["gateway_cache_hit"], row["status"], row["reported_cost_usd"]) for row in rows[1:]] == [
         (True, "ok", 0),
         (False, "ok", Decimal("0.0486")),
@@ -228,17 +235,16 @@ def test_g9_a_cost_of_nothing_is_kept_for_a_hit_and_a_failure_and_unknown_for_a_
     ]
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
-def test_g10_times_of_a_dump_are_utc_though_they_name_no_zone(zone):
-    rows, _ = read_file(DUMP, timezone=zone)
+def test_g10_times_of_a_dump_are_utc_though_they_name_no_zone():
+    rows, _ = read_file(DUMP, timezone="Europe/Berlin")
     assert rows[0]["started_at"].isoformat() == "2026-10-06T07:00:00"
     assert (rows[0]["duration_ms"], rows[0]["first_token_ms"]) == (1_500, 400)
 
 
 def test_rows_pages_and_dumps_of_one_table_are_the_same_calls():
-    rows = read_file(SPEND)[0]
-    page = read_file(SAMPLES / "litellm_spend_logs" / "page_v2.json")[0]
-    dump = read_file(DUMP)[0]
+    rows = sample(SPEND)[0]
+    page = sample(SAMPLES / "litellm_spend_logs" / "page_v2.json")[0]
+    dump = sample(DUMP)[0]
     assert [row["call_key"] for row in dump] == [row["call_key"] for row in rows]
     assert [row["call_key"] for row in page] == [row["call_key"] for row in rows[:3]]
 
@@ -251,7 +257,7 @@ def test_a_call_that_the_callback_logged_too_is_the_same_call(rows_of):
         "response_cost": 0.1,
         "model": "m",
     }
-    assert rows_of("litellm_callback", said)[0]["call_key"] == read_file(SPEND)[0][0]["call_key"]
+    assert rows_of("litellm_callback", said)[0]["call_key"] == sample(SPEND)[0][0]["call_key"]
 
 
 def test_g12_metadata_may_be_json_in_a_string_in_a_string(rows_of):
@@ -270,8 +276,8 @@ def test_g13_a_summary_of_a_day_is_no_call(reading_of):
 
 
 def test_g15_texts_that_were_cut_or_redacted_are_not_kept_as_texts():
-    assert read_file(SPEND)[0][4]["messages"] is None
-    assert read_file(SPEND)[0][4]["output_text"] is None
+    assert sample(SPEND)[0][4]["messages"] is None
+    assert sample(SPEND)[0][4]["output_text"] is None
 
 
 def test_several_pages_and_an_empty_one_lose_no_row_and_number_each(reading_of):
@@ -288,3 +294,103 @@ def test_spend_rows_with_fields_missing_or_of_another_type_are_kept(reading_of):
     assert [row["input_tokens"] for row in rows] == [7, None]
     assert rows[1]["reported_cost_usd"] == Decimal("0.00001")
     assert [refused.reason for refused in reading.refused] == ["no readable time in startTime: yesterday"]
+
+
+# --- Langfuse -------------------------------------------------------------------------------------
+
+OBSERVATIONS, TABLE = SAMPLES / "langfuse" / "observations.jsonl", SAMPLES / "langfuse_csv" / "observations.csv"
+
+
+def observation(usage=None, **fields):
+    return {
+        "id": "ob",
+        "traceId": "t",
+        "type": "GENERATION",
+        "startTime": "2026-10-07T10:00:00.000Z",
+        "model": "m",
+        "usageDetails": usage,
+    } | fields
+
+
+@pytest.mark.parametrize("path", [OBSERVATIONS, TABLE], ids=["json", "csv"])
+def test_g5_g6_buckets_of_langfuse_are_disjoint_and_add_up(path):
+    rows, reading = sample(path)
+    # 300 + 1,024 cached; 50 + 4,000 read + 900 written (600 and 300 of it are its parts); a failure; 800
+    assert [row["input_tokens"] for row in rows] == [1_324, 4_950, None, 800]
+    assert [row["cache_read_tokens"] for row in rows] == [1_024, 4_000, None, None]
+    assert [(row["cache_write_tokens"], row["cache_write_long_tokens"]) for row in rows][1] == (900, 300)
+    # 90 + 30 of reasoning; 200
+    assert [(row["output_tokens"], row["reasoning_tokens"]) for row in rows] == [
+        (120, 30),
+        (200, None),
+        (None, None),
+        (None, None),
+    ]
+    assert sum(row["reported_cost_usd"] or 0 for row in rows) == Decimal("0.00019") + Decimal("0.0081") + Decimal(
+        "0.000016"
+    )
+    assert reading.not_calls == {"Langfuse span": 1, "Langfuse tool": 1}
+
+
+SPELLINGS = [
+    # usage, then input, read, written, output, reasoning
+    ({"input": 10, "output": 5, "total": 15}, (10, None, None, 5, None)),
+    ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}, (10, None, None, 5, None)),
+    (
+        {"input_tokens": 1, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 3, "output_tokens": 5},
+        (24, 20, 3, 5, None),
+    ),
+    (
+        {"input": 1, "input_cache_read": 20, "input_cache_creation_5m": 3, "input_cache_creation_1h": 4, "output": 5},
+        (28, 20, 7, 5, None),
+    ),
+    ({"input": 1, "input_audio_tokens": 6, "output": 5, "output_audio_tokens": 2}, (7, None, None, 7, None)),
+    ({"input": 10, "output": 50, "output_reasoning_tokens": 40, "total": 60}, (10, None, None, 50, 40)),
+    ({"input": 10, "output": 50, "output_reasoning_tokens": 40, "total": 100}, (10, None, None, 90, 40)),
+    ({}, (None, None, None, None, None)),
+]
+
+
+def test_g5_g6_every_spelling_of_a_bucket_is_counted_once(rows_of):
+    rows = rows_of("langfuse", *(observation(usage, id=str(number)) for number, (usage, _) in enumerate(SPELLINGS)))
+    names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    assert [tuple(row[name] for name in names) for row in rows] == [counts for _, counts in SPELLINGS]
+
+
+def test_g10_times_of_langfuse_are_utc_with_and_without_a_zone():
+    for path in (OBSERVATIONS, TABLE):
+        row = read_file(path, timezone="America/New_York")[0][0]
+        assert row["started_at"].isoformat() == "2026-10-07T10:00:00"
+        assert (row["duration_ms"], row["first_token_ms"]) == (2_500, 600)
+
+
+def test_an_observation_is_the_same_call_from_the_bucket_the_api_and_the_table():
+    bucket, table = sample(OBSERVATIONS)[0], sample(TABLE)[0]
+    api = sample(SAMPLES / "langfuse" / "api_v2.json")[0]
+    assert [row["call_key"] for row in table] == [row["call_key"] for row in bucket]
+    assert [row["call_key"] for row in api] == [row["call_key"] for row in bucket[:2]]
+    assert (api[0]["user_id"], api[0]["session_id"], api[0]["endpoint"], api[0]["team"]) == (
+        "u-4",
+        "visit-9",
+        "gift-finder",
+        "shop",
+    )
+
+
+def test_texts_of_langfuse_are_read_from_json_in_strings():
+    row = sample(OBSERVATIONS)[0][0]
+    assert row["messages"] == ["system\x1fRank gifts.", "user\x1frope, lamp, chart"]
+    assert (row["first_user"], row["output_text"], row["temperature"]) == ("rope, lamp, chart", "lamp, chart, rope", 0)
+
+
+def test_observations_of_another_shape_are_kept_and_an_unreadable_time_is_refused(reading_of):
+    rows, reading = reading_of(
+        "langfuse",
+        observation("text", input={"a": 1}, metadata="x", tags=5, brand_new=[1]),
+        observation({"input": {"nested": 1}, "output": "7"}),
+        observation({"input": 1}, startTime=None),
+        {"data": [], "meta": {}},
+    )
+    assert [(row["input_tokens"], row["output_tokens"]) for row in rows] == [(None, None), (None, 7)]
+    assert [refused.reason for refused in reading.refused] == ["no readable start time: missing"]
+    assert reading.not_calls == {"empty page": 1}
