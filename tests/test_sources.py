@@ -167,6 +167,9 @@ OURS_IN_THE_REFERENCE = {
     "anthropic/batch_results.jsonl": ["anthropic_batch"],
     "anthropic/cost_report.json": ["anthropic_cost_report"],
     "anthropic/console_cost_2026-09.csv": ["anthropic_cost_csv"],
+    "anthropic/usage_report_messages.json": ["anthropic_usage_report"],
+    "anthropic/console_usage_2025-06.csv": ["anthropic_usage_csv"],
+    "anthropic/console_usage_2026.csv": ["anthropic_usage_csv"],
 }
 
 

@@ -22,6 +22,8 @@ OURS = [
     "anthropic_batch",
     "anthropic_cost_report",
     "anthropic_cost_csv",
+    "anthropic_usage_report",
+    "anthropic_usage_csv",
 ]
 
 
@@ -439,3 +441,65 @@ def test_p15_a_day_of_the_console_is_a_day_of_utc_whatever_the_zone_of_the_audit
     path = SAMPLES / "anthropic_cost_csv" / "cost_2025-12.csv"
     [row], _ = read_file(path, timezone="America/Los_Angeles")
     assert str(row["charge_period_start"]) == "2025-12-03 00:00:00"
+
+
+# --- Anthropic: counts --------------------------------------------------------------------------
+
+COUNTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_long_tokens", "output_tokens")
+
+
+def test_p1_p2_the_four_kinds_of_input_of_the_usage_report_add_up():
+    rows, reading = read_file(SAMPLES / "anthropic_usage_report" / "usage_2026-10.json")
+    assert [tuple(row[name] for name in COUNTS) for row in rows] == [
+        (2_600 + 900 + 400 + 7_100, 7_100, 900 + 400, 400, 820),
+        (64_000, 0, 0, 0, 9_000),
+    ]
+    assert [(row["service_tier"], row["web_searches"], row["requests"]) for row in rows] == [
+        ("standard", 3, None),
+        ("batch", 0, None),
+    ]
+    assert reading.not_calls == {"empty bucket": 1}
+
+
+def test_p1_p2_the_console_has_one_column_of_writes_in_old_files_and_two_in_new_ones():
+    [old] = read_file(SAMPLES / "anthropic_usage_csv" / "usage_2025-05.csv")[0]
+    assert tuple(old[name] for name in COUNTS) == (1_200 + 300 + 4_000, 4_000, 300, None, 250)
+    new = read_file(SAMPLES / "anthropic_usage_csv" / "usage_2026-08.csv")[0]
+    assert tuple(new[0][name] for name in COUNTS) == (40_000 + 12_000 + 500 + 90_000, 90_000, 12_500, 500, 15_000)
+    assert [row["service_tier"] for row in new] == ["standard", "batch"]
+
+
+def test_p12_usage_of_overlapping_groups_is_not_counted_again(read_of):
+    used = {"uncached_input_tokens": 5, "output_tokens": 1}
+    rows, reading = read_of("anthropic_usage_report", report(used, {**used, "rbac_group_id": "g"}))
+    assert (len(rows), reading.not_calls) == (1, {"usage of a group": 1})
+
+
+def test_p13_a_bucket_that_grew_keeps_its_id_and_other_buckets_have_others(read_of):
+    used = {"uncached_input_tokens": 5, "output_tokens": 1, "model": "claude-opus-5"}
+    others = [{**used, "speed": "fast"}, {**used, "context_window": "200k-1M"}, {**used, "account_id": "u"}]
+    rows, _ = read_of("anthropic_usage_report", report(used, *others))
+    [again], _ = read_of("anthropic_usage_report", report({**used, "output_tokens": 9}))
+    assert len({row["usage_id"] for row in rows}) == 4
+    assert again["usage_id"] == rows[0]["usage_id"]
+    assert rows[1]["service_tier"] == "fast"
+
+
+@pytest.mark.parametrize("bad", [{}, {"uncached_input_tokens": "lots"}, "x", {"cache_creation": 3}])
+def test_a_usage_result_nobody_can_read_is_refused_and_the_next_one_is_kept(read_of, bad):
+    good = {"uncached_input_tokens": 5, "output_tokens": 1, "cache_creation": None, "new": []}
+    rows, reading = read_of("anthropic_usage_report", report(bad, good))
+    assert ([row["input_tokens"] for row in rows], len(reading.refused)) == ([5], 1)
+
+
+def test_a_console_usage_row_nobody_can_read_is_refused_and_the_next_one_is_kept(read_of):
+    headings = "usage_date_utc,usage_input_tokens_no_cache,usage_output_tokens,new"
+    rows, reading = read_of("anthropic_usage_csv", headings, "2026-08-05,,,x", "soon,1,1,x", "2026-08-05,7.0,1.0,x")
+    assert ([row["input_tokens"] for row in rows], len(reading.refused)) == ([7], 2)
+
+
+@pytest.mark.parametrize("name", ["usage_report.json", "cost_report.json", "report.json"])
+def test_an_empty_page_of_anthropic_is_known_by_its_name_alone(name):
+    head = json.dumps(report())
+    claimed = [source.name for source in sources.registry().values() if source.matches(Peek(name, head))]
+    assert claimed == [f"anthropic_{name[:-5]}"][: name != "report.json"]
