@@ -100,7 +100,9 @@ def run(
         tell("Writing the report")
         report = _report(config, lake, book, facts, verdicts, headline, everything)
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
-        report["warnings"] = doubts.warnings(config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids)
+        report["warnings"] = doubts.warnings(
+            config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
+        )
         _keep(config, lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)

@@ -430,7 +430,7 @@ def show(model: str, book: Book) -> pl.DataFrame:
     return frame.sort("provider", "model", "tier", "token_class", "from_tokens", "valid_from", "daily_from_second")
 
 
-class UnknownModel(AuditError):  # noqa: N818 - read as a sentence, like UnknownName
+class UnknownModel(AuditError):
     """A model that the price book does not have. `near` are names that look alike."""
 
     def __init__(self, got: str, near: list[str], text: str) -> None:
