@@ -170,6 +170,7 @@ OURS_IN_THE_REFERENCE = {
     "anthropic/usage_report_messages.json": ["anthropic_usage_report"],
     "anthropic/console_usage_2025-06.csv": ["anthropic_usage_csv"],
     "anthropic/console_usage_2026.csv": ["anthropic_usage_csv"],
+    "openai/chat_completion_usage.jsonl": ["openai_objects"],
 }
 
 

@@ -24,6 +24,7 @@ OURS = [
     "anthropic_cost_csv",
     "anthropic_usage_report",
     "anthropic_usage_csv",
+    "openai_objects",
 ]
 
 
@@ -503,3 +504,90 @@ def test_an_empty_page_of_anthropic_is_known_by_its_name_alone(name):
     head = json.dumps(report())
     claimed = [source.name for source in sources.registry().values() if source.matches(Peek(name, head))]
     assert claimed == [f"anthropic_{name[:-5]}"][: name != "report.json"]
+
+
+# --- OpenAI: bare answers -----------------------------------------------------------------------
+
+
+def test_p1_p2_p3_bare_answers_hold_cache_and_reasoning_inside_their_counts():
+    rows, reading = read_file(SAMPLES / "openai_objects" / "answers.jsonl")
+    names = (*COUNTS, "reasoning_tokens")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (1_500, 1_280, None, None, 30, 0),
+        (4_000, 2_500, 1_000, 200, 700, 512),
+    ]
+    assert [row["service_tier"] for row in rows] == ["standard", "flex"]
+    assert [(row["endpoint"], row["team"], row["duration_ms"]) for row in rows] == [
+        ("/pickup", "quay", None),
+        (None, None, 12_500),
+    ]
+    assert reading.not_calls == {"unfinished answer": 1, "error without a time": 1}
+
+
+def test_a_page_of_stored_completions_is_as_many_calls_as_it_lists():
+    rows, reading = read_file(SAMPLES / "openai_objects" / "stored_completions_page.json")
+    assert [(row["provider_id"], row["input_tokens"], row["endpoint"]) for row in rows] == [
+        ("chatcmpl-quay8", 40, "/opening-hours"),
+        ("chatcmpl-quay9", 42, "/opening-hours"),
+    ]
+    assert reading.rows_read == 2
+
+
+def test_answers_of_a_page_that_have_no_ids_are_different_calls(read_of):
+    bare = {name: value for name, value in chat_body().items() if name != "id"}
+    page = {"object": "list", "data": [bare, bare, bare]}
+    rows, reading = read_of("openai_objects", page, page, bare, {"object": "list", "data": []})
+    assert len({row["call_key"] for row in rows}) == len(rows) == 7
+    assert reading.not_calls == {"empty page": 1}
+
+
+def test_p13_an_answer_that_was_polled_until_it_was_done_is_one_call(tmp_path):
+    done = {"id": "resp_1", "object": "response", "created_at": 1790931660, "model": "gpt-5", "status": "completed"}
+    done |= {"usage": {"input_tokens": 9, "output_tokens": 3}}
+    waiting = {**done, "status": "in_progress", "usage": None}
+    path = tmp_path / "polled.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in (waiting, waiting, done, done)), "utf-8")
+    rows, reading = read_file(path)
+    assert (reading.source, reading.not_calls) == ("openai_objects", {"unfinished answer": 2})
+    assert len({row["call_key"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "marks", "provider"),
+    [
+        ("gpt-5-2025-08-07", {}, "openai"),
+        ("ft:gpt-4o-mini-2024-07-18:quay::x", {}, "openai"),
+        ("o3", {}, "openai"),
+        ("gpt-4o", {"prompt_filter_results": []}, "azure.ai.openai"),
+        ("deepseek-chat", {}, None),
+        ("gpt-oss-120b", {}, None),
+        ("olmo-2", {}, None),
+    ],
+)
+def test_who_answered_is_said_only_where_the_answer_shows_it(read_of, model, marks, provider):
+    [row], _ = read_of("openai_objects", chat_body(model=model, **marks))
+    assert (row["provider"], row["response_model"]) == (provider, model)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"created": None}, {"created": "noon"}, {"model": None}, {"usage": None, "choices": None}]
+)
+def test_a_bare_answer_that_cannot_be_placed_is_refused_and_the_next_one_is_kept(read_of, bad):
+    rows, reading = read_of("openai_objects", chat_body(**bad), chat_body(2, usage="lost", metadata=[], new={}))
+    assert ([row["provider_id"] for row in rows], len(reading.refused)) == (["chatcmpl-2"], 1)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {**chat_body(), "timestamp": "2026-10-01"},
+        {**chat_body(), "provider": "OpenRouter"},
+        {"timestamp": "2026-10-01", "response": chat_body()},
+        batch_line(chat_body()),
+        {"object": "page", "data": [{"object": "bucket", "results": []}]},
+        {"object": "list", "data": [{"object": "batch"}]},
+        {**chat_body(), "object": "chat.completion.chunk"},
+    ],
+)
+def test_a_bare_answer_inside_anything_else_is_not_taken_for_one(record):
+    assert not sources.by_name("openai_objects").matches(Peek("x.jsonl", json.dumps(record)))
