@@ -171,6 +171,7 @@ OURS_IN_THE_REFERENCE = {
     "anthropic/console_usage_2025-06.csv": ["anthropic_usage_csv"],
     "anthropic/console_usage_2026.csv": ["anthropic_usage_csv"],
     "openai/chat_completion_usage.jsonl": ["openai_objects"],
+    "anthropic/claude_code_usage.json": ["anthropic_claude_code_report"],
 }
 
 

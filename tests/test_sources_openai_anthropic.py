@@ -25,6 +25,7 @@ OURS = [
     "anthropic_usage_report",
     "anthropic_usage_csv",
     "openai_objects",
+    "anthropic_claude_code_report",
 ]
 
 
@@ -591,3 +592,48 @@ def test_a_bare_answer_that_cannot_be_placed_is_refused_and_the_next_one_is_kept
 )
 def test_a_bare_answer_inside_anything_else_is_not_taken_for_one(record):
     assert not sources.by_name("openai_objects").matches(Peek("x.jsonl", json.dumps(record)))
+
+
+# --- Anthropic: Claude Code report --------------------------------------------------------------
+
+
+def day(model_breakdown, **fields):
+    actor = {"type": "user_actor", "email_address": "a@quay.example"}
+    return {"date": "2026-10-01T00:00:00Z", "actor": actor, "model_breakdown": model_breakdown, **fields}
+
+
+def used(model="claude-opus-5", **tokens):
+    return {"model": model, "tokens": {"input": 5, "output": 1, **tokens}}
+
+
+def test_p1_input_of_the_claude_code_report_is_the_rest_and_what_was_read_and_written():
+    path = SAMPLES / "anthropic_claude_code_report" / "claude_code_2026-10-01.json"
+    rows, reading = read_file(path)
+    assert [tuple(row[name] for name in COUNTS) for row in rows] == [
+        (5_000 + 800 + 64_000, 64_000, 800, None, 2_100),
+        (900, 0, 0, None, 50),
+        (300, 0, 0, None, 20),
+    ]
+    assert [(row["user_id"], row["api_key_id"]) for row in rows] == [
+        ("mara@quayside.example", None),
+        ("mara@quayside.example", None),
+        (None, "quay-ci"),
+    ]
+    assert reading.not_calls == {"day without model calls": 1}
+
+
+def test_p13_a_day_of_the_claude_code_report_has_one_id_a_person_terminal_and_model(read_of):
+    name = "anthropic_claude_code_report"
+    page = {"data": [day([used(), used("claude-sonnet-5-5")]), day([used()], terminal_type="vscode")]}
+    rows, reading = read_of(name, page, {"data": []})
+    [again], _ = read_of(name, day([used(output=7)]))
+    assert len({row["usage_id"] for row in rows}) == 3
+    assert again["usage_id"] == rows[0]["usage_id"]
+    assert reading.not_calls == {"empty page": 1}
+
+
+@pytest.mark.parametrize("bad", [day(None), day("x"), day([used()], date="soon"), day([{"model": "m"}]), day([7]), 5])
+def test_a_day_of_the_claude_code_report_nobody_can_read_is_refused_and_the_next_is_kept(read_of, bad):
+    page = {"data": [bad, day([used()], actor="someone", new=1)]}
+    rows, reading = read_of("anthropic_claude_code_report", page)
+    assert ([row["input_tokens"] for row in rows], len(reading.refused)) == ([5], 1)
