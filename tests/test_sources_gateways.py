@@ -15,7 +15,7 @@ from llmaudit.lake.intake import ingest
 
 SAMPLES = Path(__file__).parent / "data" / "sources"
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "formats_gateway" / "samples"
-OURS = ("codex", "litellm_spend_logs", "litellm_spend_logs_csv", "langfuse", "langfuse_csv")
+OURS = ("codex", "litellm_spend_logs", "litellm_spend_logs_csv", "langfuse", "langfuse_csv", "otel_genai")
 FILES = sorted(path for name in OURS for path in (SAMPLES / name).iterdir())
 
 with_reference = pytest.mark.skipif(
@@ -394,3 +394,113 @@ def test_observations_of_another_shape_are_kept_and_an_unreadable_time_is_refuse
     assert [(row["input_tokens"], row["output_tokens"]) for row in rows] == [(None, None), (None, 7)]
     assert [refused.reason for refused in reading.refused] == ["no readable start time: missing"]
     assert reading.not_calls == {"empty page": 1}
+
+
+# --- OpenTelemetry --------------------------------------------------------------------------------
+
+TRACES, LOGS = SAMPLES / "otel_genai" / "traces.jsonl", SAMPLES / "otel_genai" / "logs.jsonl"
+
+
+def span(number="1", parent="", **attributes):
+    said = [{"key": key.replace("__", "."), "value": value} for key, value in attributes.items()]
+    return {
+        "traceId": "t",
+        "spanId": number,
+        "parentSpanId": parent,
+        "startTimeUnixNano": "1791446400000000000",
+        "endTimeUnixNano": 1791446400250000000,
+        "attributes": said,
+    }
+
+
+def spans(*given, scope="scopeSpans"):
+    return {"resourceSpans": [{scope: [{"spans": list(given)}]}]}
+
+
+def words(text):
+    return {"stringValue": text}
+
+
+def number(value):
+    return {"intValue": value}
+
+
+CHAT = {"gen_ai__operation__name": words("chat"), "gen_ai__request__model": words("m")}
+
+
+def test_g5_input_of_a_span_includes_its_cache_and_output_its_reasoning():
+    rows, _ = sample(TRACES)
+    # two of the conventions, OpenLLMetry, OpenInference, a failure, an embedding
+    assert [row["input_tokens"] for row in rows] == [3_100, 3_300, 1_500, 900, None, 64]
+    assert [row["cache_read_tokens"] for row in rows] == [2_048, None, 1_024, 256, None, None]
+    assert [row["output_tokens"] for row in rows] == [70, 20, 40, 130, None, None]
+    assert (rows[0]["cache_write_tokens"], rows[3]["reasoning_tokens"]) == (600, 100)
+    assert rows[3]["reported_cost_usd"] == Decimal("0.000595")
+
+
+def test_g7_agents_chains_tools_and_spans_above_a_call_are_counted_but_are_no_calls():
+    rows, reading = sample(TRACES)
+    assert reading.not_calls == {
+        "span invoke_agent": 1,
+        "span execute_tool": 1,
+        "span chain": 1,
+        "span above a call": 1,
+        "span of something else": 1,
+        "OTLP empty batch": 1,
+    }
+    assert [row["record"] for row in rows] == [1, 2, 6, 8, 10, 11]
+
+
+def test_g7_a_call_two_floors_above_another_is_no_call_either(reading_of):
+    rows, reading = reading_of(
+        "otel_genai", spans(span("3", "2", **CHAT)), spans(span("1", **CHAT), span("2", "1", name=words("task")))
+    )
+    assert [row["span_id"] for row in rows] == ["3"]
+    assert reading.not_calls == {"span above a call": 1, "span of something else": 1}
+
+
+def test_g7_a_log_record_and_its_span_are_one_call(reading_of):
+    assert sample(LOGS)[0][0]["call_key"] == sample(TRACES)[0][0]["call_key"]
+    log = span(**CHAT) | {
+        "eventName": "gen_ai.client.inference.operation.details",
+        "timeUnixNano": "1791446400000000000",
+    }
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [log]}]}]}
+    rows, reading = reading_of("otel_genai", logs, spans(span(**CHAT)))
+    assert (len(rows), reading.not_calls) == (1, {"OTLP log of a span": 1})
+
+
+def test_g11_times_and_counts_are_texts_or_numbers(rows_of):
+    told = CHAT | {"gen_ai__usage__input_tokens": number("7"), "gen_ai__usage__output_tokens": number(3)}
+    [row] = rows_of("otel_genai", spans(span(**told), scope="instrumentationLibrarySpans"))
+    assert (row["started_at"].isoformat(), row["duration_ms"]) == ("2026-10-08T08:00:00", 250)
+    assert (row["input_tokens"], row["output_tokens"]) == (7, 3)
+
+
+def test_texts_are_read_from_all_three_spellings():
+    rows, _ = sample(TRACES)
+    assert (rows[0]["messages"], rows[0]["output_text"]) == (["user\x1fWhich rope floats?"], "Polypropylene.")
+    assert (rows[2]["messages"], rows[2]["output_text"]) == (["system\x1fRank.", "user\x1frope, lamp"], "lamp")
+    assert (rows[3]["messages"], rows[3]["output_text"]) == (["user\x1frope?"], "yes")
+
+
+def test_a_span_is_told_by_its_trace_where_the_response_has_no_id(rows_of):
+    first, again, other = rows_of("otel_genai", spans(span("1", **CHAT), span("1", **CHAT), span("2", **CHAT)))
+    assert first["call_key"] == again["call_key"] != other["call_key"]
+
+
+def test_batches_of_another_shape_lose_no_record(reading_of):
+    twice = span("2", **CHAT)
+    twice["attributes"] = [*twice["attributes"], *twice["attributes"], {"key": None}, 5]
+    untimed = {name: value for name, value in span("3", **CHAT).items() if "Time" not in name}
+    rows, reading = reading_of(
+        "otel_genai",
+        spans(changed(span("1", **CHAT), attributes="none")),
+        spans(twice),
+        spans(untimed),
+        {"resourceSpans": "none"},
+        {"resourceMetrics": [{"scopeMetrics": []}]},
+    )
+    assert [row["span_id"] for row in rows] == ["2"]
+    assert reading.not_calls == {"span of something else": 1, "OTLP empty batch": 1, "OTLP metrics": 1}
+    assert [refused.reason for refused in reading.refused] == ["no readable time: missing"]
