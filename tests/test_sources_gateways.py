@@ -15,7 +15,16 @@ from llmaudit.lake.intake import ingest
 
 SAMPLES = Path(__file__).parent / "data" / "sources"
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "formats_gateway" / "samples"
-OURS = ("codex", "litellm_spend_logs", "litellm_spend_logs_csv", "langfuse", "langfuse_csv", "otel_genai")
+OURS = (
+    "codex",
+    "litellm_spend_logs",
+    "litellm_spend_logs_csv",
+    "langfuse",
+    "langfuse_csv",
+    "otel_genai",
+    "helicone",
+    "helicone_csv",
+)
 FILES = sorted(path for name in OURS for path in (SAMPLES / name).iterdir())
 
 with_reference = pytest.mark.skipif(
@@ -504,3 +513,75 @@ def test_batches_of_another_shape_lose_no_record(reading_of):
     assert [row["span_id"] for row in rows] == ["2"]
     assert reading.not_calls == {"span of something else": 1, "OTLP empty batch": 1, "OTLP metrics": 1}
     assert [refused.reason for refused in reading.refused] == ["no readable time: missing"]
+
+
+# --- Helicone -------------------------------------------------------------------------------------
+
+HELICONE = SAMPLES / "helicone" / "export.jsonl"
+
+
+def helicone_row(**fields):
+    return {
+        "request_id": "r",
+        "request_created_at": "2026-10-09 11:00:00.000",
+        "response_status": 200,
+        "request_model": "gpt-4o-mini",
+    } | fields
+
+
+def test_g5_g6_helicone_counts_by_its_bodies_and_else_by_what_can_be_told_of_its_columns():
+    rows, _ = sample(HELICONE)
+    # the body's 1,400, twice (a hit); Anthropic's 5,000 + 3,000 + 700; a failure; 900 with the cache inside; 100 + 640
+    assert [row["input_tokens"] for row in rows] == [1_400, 1_400, 8_700, None, 900, 740, None]
+    assert [row["cache_read_tokens"] for row in rows][:3] == [1_152, 1_152, 3_000]
+    assert rows[2]["cache_write_tokens"] == 700
+    # 80 of reasoning cannot lie inside 20
+    assert [row["output_tokens"] for row in rows] == [60, 60, 300, None, 40, 100, None]
+
+
+def test_g9_a_hit_and_a_failure_of_helicone_cost_nothing_and_a_success_without_a_cost_is_unknown(rows_of):
+    rows, _ = sample(HELICONE)
+    assert [(row["status"], row["gateway_cache_hit"], row["reported_cost_usd"]) for row in rows[:4]] == [
+        ("ok", False, Decimal("0.00015")),
+        ("ok", True, 0),
+        ("ok", False, Decimal("0.0231")),
+        ("error", False, 0),
+    ]
+    assert [row["status"] for row in rows[4:]] == ["ok", "ok", "cancelled"]
+    assert rows_of("helicone", helicone_row(cost=0, prompt_tokens=5))[0]["reported_cost_usd"] is None
+
+
+def test_g8_billionths_of_a_dollar_are_told_by_being_whole(rows_of):
+    rows = rows_of("helicone", helicone_row(cost=46_800), helicone_row(cost=0.0000468), helicone_row(cost=2))
+    assert [row["reported_cost_usd"] for row in rows] == [Decimal("0.0000468"), Decimal("0.0000468"), 2]
+
+
+def test_g10_times_of_helicone_are_utc_though_they_name_no_zone():
+    rows, _ = read_file(HELICONE, timezone="Asia/Tokyo")
+    assert rows[0]["started_at"].isoformat() == "2026-10-09T11:00:00"
+
+
+def test_g12_json_that_was_escaped_twice_is_read_all_the_same():
+    rows, _ = sample(SAMPLES / "helicone_csv" / "output.csv")
+    assert [(row["request_model"], row["team"], row["endpoint"]) for row in rows] == [
+        ("gpt-4o-mini", "shop", "/knots")
+    ] * 2
+    assert rows[0]["messages"] == ["system\x1fAnswer sailors.", "user\x1fWhich knot holds?"]
+    assert (rows[0]["duration_ms"], rows[0]["input_tokens"], rows[1]["http_status"]) == (2_000, 248, 429)
+
+
+def test_the_answers_id_merges_a_call_of_helicone_with_other_logs_and_never_with_its_own_hit():
+    rows, _ = sample(HELICONE)
+    assert rows[0]["provider_id"] == "chatcmpl-hpk1"
+    assert rows[1]["provider_id"] is None
+
+
+def test_pages_of_helicone_and_rows_of_another_shape_lose_no_record(reading_of):
+    page = {"data": [helicone_row(request_id="a", prompt_tokens=3), helicone_row(request_id="b")], "error": None}
+    odd = helicone_row(
+        request_id="c", request_body="text", response_body=[1], properties=5, prompt_tokens="4", brand_new={}
+    )
+    rows, reading = reading_of("helicone", page, {"data": []}, odd, helicone_row(request_created_at=None))
+    assert [(row["own_id"], row["input_tokens"]) for row in rows] == [("a", 3), ("b", None), ("c", 4)]
+    assert reading.not_calls == {"empty page": 1}
+    assert [refused.reason for refused in reading.refused] == ["no readable time in request_created_at: missing"]

@@ -1,0 +1,1 @@
+select * from helicone_rows('raw')
