@@ -24,6 +24,8 @@ OURS = (
     "otel_genai",
     "helicone",
     "helicone_csv",
+    "openrouter_generations",
+    "openrouter_activity",
 )
 FILES = sorted(path for name in OURS for path in (SAMPLES / name).iterdir())
 
@@ -585,3 +587,52 @@ def test_pages_of_helicone_and_rows_of_another_shape_lose_no_record(reading_of):
     assert [(row["own_id"], row["input_tokens"]) for row in rows] == [("a", 3), ("b", None), ("c", 4)]
     assert reading.not_calls == {"empty page": 1}
     assert [refused.reason for refused in reading.refused] == ["no readable time in request_created_at: missing"]
+
+
+# --- OpenRouter -----------------------------------------------------------------------------------
+
+
+def test_g5_generations_of_openrouter_include_the_cached_and_the_reasoning():
+    rows, _ = sample(SAMPLES / "openrouter_generations" / "activity.csv")
+    assert [row["input_tokens"] for row in rows] == [22_000, 900, 700]
+    assert (rows[0]["cache_read_tokens"], rows[0]["output_tokens"], rows[0]["reasoning_tokens"]) == (20_000, 400, 150)
+    assert sum(row["reported_cost_usd"] for row in rows) == Decimal("0.0015")
+    assert [(row["status"], row["billing_mode"]) for row in rows] == [
+        ("ok", "metered"),
+        ("ok", "metered"),
+        ("cancelled", "free"),
+    ]
+
+
+def test_g10_times_of_openrouter_are_utc_though_they_name_no_zone():
+    rows, _ = read_file(SAMPLES / "openrouter_generations" / "activity.csv", timezone="America/New_York")
+    assert rows[0]["started_at"].isoformat() == "2026-10-08T09:00:00.120000"
+
+
+def test_days_of_openrouter_are_usage_and_cached_replays_lie_inside_the_input():
+    rows, _ = read_file(SAMPLES / "openrouter_activity" / "activity.json", timezone="America/New_York")
+    assert [(row["requests"], row["input_tokens"], row["cache_read_tokens"]) for row in rows] == [
+        (40, 90_000, 60_000),
+        (44, 95_000, 60_000),
+        (3, 700, 700),
+    ]
+    assert (rows[0]["period_start"].isoformat(), rows[0]["period_end"].isoformat()) == (
+        "2026-10-07T00:00:00",
+        "2026-10-08T00:00:00",
+    )
+    assert len({row["usage_id"] for row in rows}) == 3
+
+
+def test_days_of_openrouter_that_cannot_be_read_are_set_aside_and_the_rest_is_kept(reading_of):
+    pages = [
+        {"data": [{"date": "2026-10-07 00:00:00", "model": "m"}, {"date": "soon"}]},
+        {"data": []},
+        {"data": "none"},
+    ]
+    rows, reading = reading_of("openrouter_activity", *pages)
+    assert [row["model"] for row in rows] == ["m"]
+    assert [refused.reason for refused in reading.refused] == [
+        "no readable date: soon",
+        "nothing of it is a page of activity",
+    ]
+    assert reading.not_calls == {"empty page": 1}
