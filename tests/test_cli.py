@@ -254,10 +254,10 @@ from llmaudit import cli
 from llmaudit.lake import intake
 intake.CHUNK_FILES = 2
 take = intake._Batch.take
-def slow(batch, job, copies):
-    if job.file.shown.endswith("5.jsonl"):
+def slow(batch, jobs, copies):
+    if any(job.file.shown.endswith("5.jsonl") for job in jobs):
         os.kill(os.getpid(), signal.SIGINT)
-    take(batch, job, copies)
+    take(batch, jobs, copies)
 intake._Batch.take = slow
 cli.main()
 """
@@ -336,7 +336,7 @@ def test_a_day_before_all_time_is_named(log):
     [
         (("--levers", "exact_duplicats"), "No lever called 'exact_duplicats'. Known: exact_duplicates,"),
         (("--without", "nothing"), "No lever called 'nothing'. Known: exact_duplicates,"),
-        (("--source", "langsmith"), "No source called 'langsmith'. Known: claude_code,"),
+        (("--source", "langsmith"), "No source called 'langsmith'. Known: anthropic_batch,"),
         (("--timezone", "Berlin"), "No timezone called 'Berlin'. Use a name such as UTC, Europe/Berlin"),
         (("--timezone", "Europe"), "No timezone called 'Europe'. Use a name such as"),
         (("--keep-steps",), "--keep-steps leaves its tables in the lake: name one with --lake DIR."),
