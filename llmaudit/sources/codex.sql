@@ -33,7 +33,7 @@ with
                 info.model, last_value(turn_model ignore nulls) over (partition by file order by record)
             ) as model,
             last_value(cwd ignore nulls) over (partition by file order by record) as folder,
-            count(*) filter (where is_tool) over (partition by file order by record) as tools_so_far
+            sum(case when is_tool then 1 else 0 end) over (partition by file order by record) as tools_so_far
         from lines
     ),
     sorted_lines as (
@@ -83,7 +83,10 @@ with
     ),
     steps as (
         select
-            *, count(*) filter (where total <> total_before) over (partition by file order by record) as call
+            *,
+            sum(case when total <> total_before then 1 else 0 end) over (
+                partition by file order by record
+            ) as call
         from edges
     ),
     calls as (
@@ -168,9 +171,7 @@ with
                 )
             ) as reasoning,
             as_utc(timestamp) as started_at,
-            case
-                when root is not null then concat_ws('|', 'codex', root, total_before, total)
-            end as known_as
+            case when root is not null then concat_ws('|', 'codex', root, total_before, total) end as known_as
         from calls
         left join sessions using (file)
     )
