@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,15 @@ from llmaudit.lake import Lake
 from llmaudit.lake.intake import ingest
 
 SAMPLES = Path(__file__).parent / "data" / "sources"
-OURS = ("bedrock_invocations", "bedrock_invocations_csv")
+OURS = (
+    "bedrock_batch",
+    "bedrock_invocations",
+    "bedrock_invocations_csv",
+    "aws_cur",
+    "aws_cur_parquet",
+    "focus",
+    "focus_parquet",
+)
 
 
 @pytest.fixture
@@ -233,3 +242,278 @@ def test_a_field_that_changes_its_type_or_a_new_one_loses_no_record(reads):
     rows, reading = reads("bedrock_invocations", *odd, *new, *few)
     assert reading.rows_read == 3 * len(records)
     assert len(rows) >= 2 * 12
+
+
+# --- Bedrock's batch results ----------------------------------------------------------------------
+
+JOB = {"jobArn": "arn:aws:bedrock:eu-west-1:1:model-invocation-job/j", "modelId": "amazon.nova-lite-v1:0", "submitTime": "2026-10-07T20:00:00Z"}  # fmt: skip
+
+
+def test_p11_every_result_of_a_batch_is_at_the_batch_tier_and_the_cache_is_added_to_its_input():
+    rows, reading = read_file(SAMPLES / "bedrock_batch" / "letters.jsonl.out")
+    assert {row["service_tier"] for row in rows} == {"batch"}
+    assert [(row["status"], *counts(row)) for row in rows] == [
+        ("ok", 30, None, None, 4),
+        ("ok", 12 + 100, 100, None, 5),
+        ("error", None, None, None, None),
+    ]
+    assert reading.not_calls == {"batch job": 1}
+
+
+def test_a_batch_takes_its_time_from_its_job_and_is_held_back_without_one(reads):
+    usage = {"inputTokens": 9, "outputTokens": 3}
+    result = {
+        "recordId": "1",
+        "modelInput": {"messages": []},
+        "modelOutput": {"usage": usage, "stopReason": "end_turn"},
+    }
+    failed = {"recordId": "2", "modelInput": {"messages": []}, "error": {"errorCode": 400}}
+    [row] = reads("bedrock_batch", JOB, result)[0]
+    assert (row["started_at"].hour, row["request_model"], *counts(row)) == (20, "amazon.nova-lite-v1:0", 9, None, None, 3)  # fmt: skip
+    _, reading = reads("bedrock_batch", result, failed)
+    assert [refused.reason[:7] for refused in reading.refused] == ["no time"]
+    assert reading.not_calls == {"refused batch record without a time": 1}
+
+
+# --- AWS's cost and usage report ------------------------------------------------------------------
+
+
+def line(usage_type="EUW1-NovaLite-input-tokens", unit="1K tokens", cost="1", **row):
+    return {
+        "bill_payer_account_id": "110000000011",
+        "line_item_usage_account_id": "210987654321",
+        "line_item_usage_start_date": "2026-10-07T00:00:00.000Z",
+        "line_item_usage_end_date": "2026-10-08T00:00:00.000Z",
+        "line_item_line_item_type": "Usage",
+        "line_item_product_code": "AmazonBedrock",
+        "product_servicename": "Amazon Bedrock",
+        "line_item_usage_type": usage_type,
+        "line_item_usage_amount": "2.5",
+        "pricing_unit": unit,
+        "line_item_unblended_cost": cost,
+        "line_item_currency_code": "USD",
+        **row,
+    }
+
+
+@pytest.mark.parametrize(
+    ("usage_type", "model", "token_class", "tier"),
+    [
+        ("USE1-Claude3Haiku-input-tokens", "Claude3Haiku", "input", None),
+        ("USE1-NovaLite-output-tokens-batch", "NovaLite", "output", "batch"),
+        ("USE1-NovaPro-input-tokens-flex", "NovaPro", "input", "flex"),
+        ("USE1-NovaPro-output-tokens-priority", "NovaPro", "output", "priority"),
+        ("USE1-Claude3.5Haiku-output-tokens-latency-optimized", "Claude3.5Haiku", "output", "latency_optimized"),
+        ("USE1-TitanEmbeddingsG1-Text-input-tokens", "TitanEmbeddingsG1-Text", "input", None),
+        ("USW2-Claude4.5Sonnet-cache-write-input-token-count", "Claude4.5Sonnet", "cache_write", None),
+        ("USW2-Claude4.5Sonnet-cache-write-input-token-count-1h", "Claude4.5Sonnet", "cache_write_long", None),
+        ("USW2-Claude4.5Sonnet-cache-read-input-token-count", "Claude4.5Sonnet", "cache_read", None),
+        ("USE1-Claude4.5Sonnet-input-tokens-cross-region-global", "Claude4.5Sonnet", "input", None),
+        ("USE1-anthropic.claude-opus-5-5-mantle-output-tokens-global-standard", "anthropic.claude-opus-5-5", "output", "standard"),
+        ("USE1-moonshotai.kimi-k3-mantle-cache-read-tokens-standard", "moonshotai.kimi-k3", "cache_read", "standard"),
+        ("USE1-moonshotai.kimi-k3-mantle-cache-write-tokens-1h-standard", "moonshotai.kimi-k3", "cache_write_long", "standard"),
+        ("USE1-anthropic.claude-opus-5-5-reserved-1-month-input-tokens-per-minute", "anthropic.claude-opus-5-5", None, None),
+        ("USE1-MP:USE1_InputTokenCount-Units", "Claude Opus 4.6", "input", None),
+        ("USE1-MP:USE1_OutputTokenCount_LCtx-Units", "Claude Opus 4.6", "output", None),
+        ("USE1-MP:USE1_CacheReadInputTokenCount_Global-Units", "Claude Opus 4.6", "cache_read", None),
+        ("USE1-MP:USE1_CacheWriteInputTokenCount-Units", "Claude Opus 4.6", "cache_write", None),
+        ("USE1-MP:USE1_CacheWrite1hInputTokenCount-Units", "Claude Opus 4.6", "cache_write_long", None),
+        ("USE1-MP:USE1_InputTokenCount_Global_Batch-Units", "Claude Opus 4.6", "input", "batch"),
+        ("USE1-MP:USE1_cache_write_tokens_1h_global_standard-Units", "Claude Opus 4.6", "cache_write_long", "standard"),
+        ("USE1-MP:USE1_input_tokens_batch-Units", "Claude Opus 4.6", "input", "batch"),
+        ("USE1-MP:USE1_ProvisionedThroughput_1MonthCommit_ModelUnits_Usage-Units", "Claude Opus 4.6", None, None),
+    ],
+)  # fmt: skip
+def test_p6_p14_a_usage_type_says_class_tier_and_model_and_input_comes_last(
+    reads_table, usage_type, model, token_class, tier
+):
+    service = "Claude Opus 4.6 (Amazon Bedrock Edition)" if "MP:" in usage_type else "Amazon Bedrock"
+    [row] = reads_table("aws_cur", line(usage_type, product_servicename=service))[0]
+    assert (row["model"], row["token_class"], row["service_tier"]) == (model, token_class, tier)
+
+
+@pytest.mark.parametrize(
+    ("usage_type", "unit", "quantity", "base"),
+    [
+        ("USE1-NovaLite-input-tokens", "1K tokens", 2_500, "tokens"),
+        ("USE1-NovaLite-input-tokens", "1M tokens", 2_500_000, "tokens"),
+        ("USE1-NovaLite-input-tokens", "Tokens", Decimal("2.5"), "tokens"),
+        ("USE1-NovaLite-input-tokens", "", 2_500, "tokens"),
+        ("USE1-NovaLite-input-tokens", "Things", None, "tokens"),
+        ("USE1-MP:USE1_InputTokenCount-Units", "1M tokens", 2_500_000, "tokens"),
+        ("USE1-MP:USE1_InputTokenCount-Units", "Units", 2_500_000, "tokens"),
+        ("USE1-Guardrail-Units", "1K text units", 2_500, "text units"),
+        ("USE1-NovaLite-ProvisionedThroughput", "Hrs", Decimal("2.5"), "hrs"),
+    ],
+)
+def test_p5_an_amount_counts_blocks_of_the_unit_column_else_of_its_kind_of_usage_type(
+    reads_table, usage_type, unit, quantity, base
+):
+    [row] = reads_table("aws_cur", line(usage_type, unit))[0]
+    assert (row["quantity"], row["quantity_unit"]) == (quantity, base)
+
+
+def test_p1_the_lines_of_a_bill_are_disjoint_and_credits_and_tax_stand_apart():
+    rows, reading = read_file(SAMPLES / "aws_cur" / "harbor-cur2-00001.csv")
+    usage = [row for row in rows if row["charge_category"] == "Usage"]
+    classic = Decimal("0.072") + Decimal("0.09015") + Decimal("0.15") + Decimal("0.012")
+    market = Decimal("13.5") + Decimal("0.6") + Decimal("1.875")
+    assert sum(row["billed_cost"] for row in usage) == classic + market + Decimal("0.1") + Decimal("0.006")
+    assert sum(row["quantity"] for row in usage if row["token_class"] == "cache_read") == 300_500 + 2_000_000
+    apart = [(row["charge_category"], row["billed_cost"], row["model"], row["quantity"]) for row in rows[-2:]]
+    assert apart == [("Credit", Decimal("-0.05"), None, None), ("Tax", Decimal("3.1"), None, None)]
+    assert reading.not_calls == {"another AWS service": 1}
+    assert [refused.reason for refused in reading.refused] == ["no readable unblended cost: n/a"]
+
+
+def test_p13_a_month_delivered_again_has_the_same_ids_though_line_ids_changed(reads_table):
+    first, _ = reads_table("aws_cur", line(identity_line_item_id="a"), line(), line(line_item_resource_id="arn:x/y"))
+    again, _ = reads_table("aws_cur", line(identity_line_item_id="b", cost="7"), line(), line(line_item_resource_id="arn:x/y"))  # fmt: skip
+    assert {row["charge_id"] for row in first} == {row["charge_id"] for row in again}
+    assert len({row["charge_id"] for row in first}) == 3
+
+
+def test_the_legacy_report_is_read_under_its_own_headings(reads_table):
+    legacy = {
+        "lineItem/UsageAccountId": "210987654321",
+        "lineItem/UsageStartDate": "2026-10-07T00:00:00Z",
+        "lineItem/UsageEndDate": "2026-10-08T00:00:00Z",
+        "lineItem/LineItemType": "Usage",
+        "lineItem/ProductCode": "AmazonBedrock",
+        "lineItem/UsageType": "EUW1-NovaLite-input-tokens",
+        "lineItem/UsageAmount": "2.5",
+        "lineItem/UnblendedCost": "1.5E-4",
+        "lineItem/CurrencyCode": "USD",
+        "pricing/unit": "1K tokens",
+    }
+    [row] = reads_table("aws_cur", legacy)[0]
+    assert (row["billed_cost"], row["quantity"], row["account_id"]) == (Decimal("0.00015"), 2_500, "210987654321")
+
+
+def test_a_parquet_report_says_what_the_csv_says():
+    csv_rows, _ = read_file(SAMPLES / "aws_cur" / "harbor-cur2-00001.csv")
+    parquet_rows, _ = read_file(SAMPLES / "aws_cur_parquet" / "harbor-cur2-00001.snappy.parquet")
+    same = ("charge_period_start", "charge_period_end", "model", "token_class", "quantity", "billed_cost", "user_id")
+    assert [[row[name] for name in same] for row in parquet_rows] == [[row[name] for name in same] for row in csv_rows[:5]]  # fmt: skip
+
+
+# --- FOCUS ----------------------------------------------------------------------------------------
+
+
+def charge(cost="1", **row):
+    return {
+        "BilledCost": cost,
+        "BillingAccountId": "b-1",
+        "BillingCurrency": "USD",
+        "BillingPeriodStart": "2026-10-01T00:00:00Z",
+        "BillingPeriodEnd": "2026-11-01T00:00:00Z",
+        "ChargeCategory": "Usage",
+        "ChargePeriodStart": "2026-10-05T00:00:00Z",
+        "ChargePeriodEnd": "2026-10-06T00:00:00Z",
+        "ServiceName": "Model API",
+        "ServiceCategory": "AI and Machine Learning",
+        **row,
+    }
+
+
+def test_p15_billed_and_accrued_stand_apart_and_each_sums_by_itself():
+    rows, reading = read_file(SAMPLES / "focus" / "harbor-focus-1-4.csv")
+    tokens = Decimal("0.15") + Decimal("0.015") + Decimal("13.5") - Decimal("0.75")
+    assert sum(row["billed_cost"] for row in rows) == tokens + 90 - 2
+    assert sum(row["effective_cost"] for row in rows) == tokens + 3 - 2
+    assert sum(row["quantity"] for row in rows if row["quantity_unit"] == "tokens") == 2_500_000 + 500_000 + 900_000 - 50_000  # fmt: skip
+    assert reading.not_calls == {"another service": 1, "FOCUS tax that names no model service": 1}
+    assert [refused.reason for refused in reading.refused] == ["no readable BilledCost: free"]
+
+
+@pytest.mark.parametrize(
+    ("consumed", "consumed_unit", "priced", "priced_unit", "quantity", "unit"),
+    [
+        ("1200000", "Tokens", "1200", "1000 Tokens", 1_200_000, "tokens"),
+        ("1200", "1K tokens", "1.2", "1M Tokens", 1_200_000, "tokens"),
+        ("", "", "1200", "1000 Tokens", 1_200_000, "tokens"),
+        ("", "", "1.2", "1000000 Tokens", 1_200_000, "tokens"),
+        ("7", "Requests", "7", "Requests", 7, "requests"),
+        ("7", "Units", "7", "Units", None, None),
+        ("7", "1K", "7", "1K", None, None),
+        ("1.5E+2", "Token", "150", "Token", 150, "tokens"),
+    ],
+)
+def test_p5_tokens_are_one_amount_in_two_units_and_an_opaque_unit_leaves_them_unknown(
+    reads_table, consumed, consumed_unit, priced, priced_unit, quantity, unit
+):
+    row = charge(ConsumedQuantity=consumed, ConsumedUnit=consumed_unit, PricingQuantity=priced, PricingUnit=priced_unit)
+    [got] = reads_table("focus", row)[0]
+    assert (got["quantity"], got["quantity_unit"]) == (quantity, unit)
+
+
+def test_a_token_of_a_virtual_currency_is_a_credit(reads_table):
+    bought = charge("200", ChargeCategory="Purchase", EffectiveCost="0", PricingQuantity="100", PricingUnit="Token")
+    spent = charge("0", EffectiveCost="20", PricingCurrency="Token", PricingQuantity="10", PricingUnit="Token",
+                   ConsumedQuantity="10", ConsumedUnit="Token", PricingCurrencyEffectiveCost="10")  # fmt: skip
+    rows, _ = reads_table("focus", bought, spent)
+    assert [(row["billed_cost"], row["effective_cost"], row["quantity"]) for row in rows] == [(200, 0, None), (0, 20, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "model", "token_class"),
+    [
+        ({"SkuMeter": "model-a cached input tokens"}, "model-a", "cache_read"),
+        ({"SkuMeter": "model-a cache write tokens 1h"}, "model-a", "cache_write_long"),
+        ({"SkuMeter": "model-a cache write tokens"}, "model-a", "cache_write"),
+        ({"SkuMeter": "gpt 4o 1120 Outp glbl Tokens"}, "gpt 4o 1120", "output"),
+        ({"SkuMeter": "Tokens", "ChargeDescription": "model-a input tokens"}, "model-a", "input"),
+        ({"SkuMeter": "Input tokens", "x_Model": "model-b"}, "model-b", "input"),
+        ({"SkuMeter": "Tokens", "x_TokenType": "cache_read"}, None, "cache_read"),
+        ({"x_UsageType": "USE1-MP:USE1_CacheReadInputTokenCount-Units"}, None, "cache_read"),
+    ],
+)
+def test_p6_class_and_model_are_in_words_and_those_of_the_cache_come_first(reads_table, words, model, token_class):
+    [row] = reads_table("focus", charge(ConsumedQuantity="5", ConsumedUnit="Tokens", **words))[0]
+    assert (row["model"], row["token_class"]) == (model, token_class)
+
+
+def test_p13_a_period_delivered_again_has_the_same_ids_and_equal_rows_of_one_file_stay_two(reads_table):
+    first, _ = reads_table("focus", charge(), charge(), charge(ChargeClass="Correction"), charge(Tags='{"a":"b"}'))
+    again, _ = reads_table("focus", charge("9"), charge(), charge(ChargeClass="Correction"), charge(Tags='{"a":"b"}'))
+    assert {row["charge_id"] for row in first} == {row["charge_id"] for row in again}
+    assert len({row["charge_id"] for row in first}) == 4
+
+
+@pytest.mark.parametrize(
+    ("start", "period", "read"),
+    [
+        ("2026-10-05T00:00Z", ("2026-10-01T00:00Z", "2026-11-01T00:00Z"), "2026-10-05"),
+        ("2026-10-05", ("2026-10-01", "2026-11-01"), "2026-10-05"),
+        ("10/5/26", ("10/1/26", "11/1/26"), "2026-10-05"),
+        ("5/10/2026", ("1/10/2026", "1/11/2026"), "2026-10-05"),
+        ("5/10/2026", ("", ""), None),
+    ],
+)
+def test_p15_the_billing_period_tells_the_order_of_day_and_month_else_it_is_not_guessed(
+    reads_table, start, period, read
+):
+    row = charge(ChargePeriodStart=start, BillingPeriodStart=period[0], BillingPeriodEnd=period[1])
+    rows, reading = reads_table("focus", row)
+    assert [str(got["charge_period_start"].date()) for got in rows] == ([read] if read else [])
+    assert len(reading.refused) == (read is None)
+
+
+def test_taxes_of_a_bill_that_has_only_models_are_a_part_of_it(reads_table):
+    tax = charge("0.2", ChargeCategory="Tax", ServiceName="Tax", ServiceCategory="Other")
+    machine = charge("5", ServiceName="Amazon EC2", ServiceCategory="Compute")
+    assert sum(row["billed_cost"] for row in reads_table("focus", charge(), tax)[0]) == Decimal("1.2")
+    assert sum(row["billed_cost"] for row in reads_table("focus", charge(), tax, machine)[0]) == 1
+
+
+def test_headings_of_both_generations_and_in_any_case_are_read_and_null_is_no_word(reads_table):
+    old = charge(ProviderName="Microsoft", RegionId="NULL", SkuMeter="null")
+    [row] = reads_table("focus", {name.lower(): cell for name, cell in old.items()})[0]
+    assert (row["provider"], row["region"], row["billed_cost"]) == ("azure.ai.openai", None, 1)
+
+
+def test_a_parquet_bill_says_what_the_csv_says_in_the_same_words():
+    csv_rows, _ = read_file(SAMPLES / "focus" / "harbor-focus-1-4.csv")
+    parquet_rows, _ = read_file(SAMPLES / "focus_parquet" / "harbor-focus-00001.snappy.parquet")
+    same = ("charge_period_start", "charge_period_end", "model", "token_class", "quantity", "billed_cost", "provider")
+    assert [[row[name] for name in same] for row in parquet_rows] == [[row[name] for name in same] for row in csv_rows[:3]]  # fmt: skip

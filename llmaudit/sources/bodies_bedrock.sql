@@ -236,7 +236,7 @@ with
             unnest(r),
             without_cache_points(unwrapped(r.input -> '$.inputBodyJson')) as request,
             unwrapped(r.output -> '$.outputBodyJson') as answer,
-            regexp_extract(r.identity ->> '$.arn', '^arn:[^:]*:[^:]*:[^:]*:[^:]*:(.*)$', 1) as principal,
+            aws_principal(r.identity ->> '$.arn') as principal,
             object_or_empty(r."requestMetadata") as client
         from pages
     ),
@@ -347,27 +347,8 @@ select
     client ->> '$.team' as team,
     client ->> '$.project' as project,
     coalesce(client ->> '$.environment', client ->> '$.env') as environment,
-    coalesce(
-        client ->> '$.user',
-        client ->> '$.user_id',
-        -- Names that software made up say nothing of who it was.
-        case
-            when regexp_matches(principal, '^assumed-role/[^/]+/(botocore-session-|aws-sdk-|aws-go-sdk-|i-[0-9a-f]+$|\d+$|[0-9a-f]{32}$)')
-            then null
-            when starts_with(principal, 'assumed-role/')
-            then nullif(regexp_extract(principal, '^assumed-role/[^/]+/(.+)$', 1), '')
-            when starts_with(principal, 'user/') and not contains(principal, 'BedrockAPIKey')
-            then regexp_extract(principal, '([^/]+)$', 1)
-        end
-    ) as user_id,
-    nullif(
-        case
-            when starts_with(principal, 'assumed-role/')
-            then regexp_extract(principal, '^assumed-role/([^/]+)', 1)
-            else regexp_extract(principal, '([^/]+)$', 1)
-        end,
-        ''
-    ) as api_key_id,
+    coalesce(client ->> '$.user', client ->> '$.user_id', aws_user_of(principal)) as user_id,
+    aws_key_of(principal) as api_key_id,
     coalesce(client ->> '$.session_id', client ->> '$.session') as session_id,
     client ->> '$.trace_id' as trace_id,
     nullif(
