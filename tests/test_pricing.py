@@ -22,6 +22,7 @@ from llmaudit.pricing import book as books
 from llmaudit.pricing import compile as compiling
 from llmaudit.pricing import from_litellm, names
 from llmaudit.pricing.rates import RATE
+from llmaudit.pricing.spelling import spelling
 from llmaudit.schema import USAGE_COLUMNS
 
 CONFORMANCE = Path(__file__).parents[2] / "shared" / "conformance" / "cost_cases_dev.jsonl.gz"
@@ -229,6 +230,7 @@ def test_a_name_we_do_not_know_stays_unpriced(provider: str | None, name: str) -
         ("gcp.gemini", "models/gemini-2.5-pro", "path"),
         ("openai", "openai/gpt-5", "vendor-prefix"),
         (None, "gpt-5", "owner"),
+        (None, "claude-opus-5", "owner"),
         ("litellm", "anthropic/claude-opus-5", "vendor-prefix"),
         ("openai", "ft:gpt-4o-mini-2024-07-18:acme::abc", "fine-tuned"),
         ("aws.bedrock", "us.anthropic.claude-opus-4-8-v1:0", "bedrock-version"),
@@ -249,6 +251,53 @@ def test_a_listed_name_is_exact_and_one_the_source_only_accepts_is_an_alias() ->
 @pytest.mark.parametrize("spelling", ["gcp.gemini", "google", "gemini", "GCP.Gemini", "gcp.gen_ai"])
 def test_a_provider_may_be_spelt_in_many_ways(spelling: str) -> None:
     assert cost(spelling, "gemini-2.5-pro", input_tokens=1000, output_tokens=0) == mtok("1.25", 1000)
+
+
+@pytest.mark.parametrize(
+    ("provider", "words", "model"),
+    [
+        ("anthropic", "Claude Haiku 4.5", "claude-haiku-4-5"),
+        (None, "Claude Sonnet 4.5", "claude-sonnet-4-5"),
+        ("openai", "GPT-4o mini", "gpt-4o-mini"),
+        ("aws.bedrock", "Claude4.5Sonnet", "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("aws.bedrock", "Claude Opus 4.6 (Amazon Bedrock Edition)", "regional.anthropic.claude-opus-4-6-v1:0"),
+        ("aws.bedrock", "NovaLite", "amazon.nova-lite-v1:0"),
+        ("aws.bedrock", "USW2-Claude4.6Sonnet-output-tokens", "regional.anthropic.claude-sonnet-4-6-v1:0"),
+        ("azure.ai.openai", "gpt-4o-0513", "gpt-4o-2024-05-13"),
+        ("azure.ai.openai", "gpt 4o 1120 cached Inp glbl Tokens", "gpt-4o"),
+        ("azure.ai.openai", "GPT 5 Mini cchd Inpt Glbl 1M Tokens", "gpt-5-mini"),
+        ("azure.ai.openai", "5.6 sol ShortCo Inp Std Gl 1M Tokens", "gpt-5.6-sol"),
+        ("gcp.vertex_ai", "Gemini 2.5 Flash GA Thinking Text Output - Predictions", "gemini-2.5-flash"),
+        ("gcp.gemini", "Generate content input token count gemini 3.7 flash text batch", "gemini-3.7-flash"),
+    ],
+)
+def test_a_bill_s_words_name_a_model_by_a_rule(provider: str | None, words: str, model: str) -> None:
+    found = pricing.load().find_billed(provider, words)
+    assert found is not None
+    assert (found.model, found.priced_by) == (model, "rule")
+    assert found.rule
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("anthropic", "Claude Opus 9"),
+        ("openai", "GPT 4.15"),
+        ("openai", "GPT 51 mini"),
+        ("azure.ai.openai", "gpt-4o-0101"),
+        ("azure.ai.openai", "Code-Interpreter-global Session"),
+        ("aws.bedrock", "USE1-Guardrail-ContentPolicyUnitsConsumed"),
+        ("gcp.gemini", "Grounding with Google Search"),
+    ],
+)
+def test_a_bill_s_words_are_never_read_across_a_version(provider: str, words: str) -> None:
+    assert pricing.load().find_billed(provider, words) is None
+
+
+def test_all_ways_to_write_a_model_are_one_spelling() -> None:
+    written = ["Claude4.5Sonnet", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic/claude-sonnet-4.5"]
+    assert {spelling(name) for name in written} == {"claude sonnet 4.5"}
+    assert spelling("claude-sonnet-4") != spelling("claude-sonnet-4-5") != spelling("claude-sonnet-45")
 
 
 @given(st.text(alphabet="gpt-45.o@/:mini12", max_size=20))

@@ -21,6 +21,7 @@ from llmaudit.errors import AuditError
 from llmaudit.pricing import names, user
 from llmaudit.pricing.providers import canonical
 from llmaudit.pricing.rates import RATE
+from llmaudit.pricing.spelling import Spelling, Spellings
 from llmaudit.pricing.user import TOKEN_CLASSES, UNIT_CLASSES, UserPrices
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ class Book:
         asked = "" if self.user is user.NONE else model.strip().lower()
         return Place(match.provider, match.model, normal_tier(tier), factor, priced_by, rules, asked)
 
+    def find(self, provider: str | None, name: str, region: str | None = None) -> names.Match | None:
+        """The model of the book that a call's model name means, and by which rule; None where nobody can tell."""
+        return self._match(provider, name, region)
+
+    def find_billed(self, provider: str | None, words: str, region: str | None = None) -> names.Match | None:
+        """The model that a bill's line means by its words: a name, a meter, a SKU, a product of a marketplace."""
+        return self._match(provider, words, region) or names.find_billed(self._shelf.spelt, provider, words)
+
     def wide(self, place: Place) -> list[Wide]:
         """The rows for one place, as `queries/priced.sql` reads them."""
         if place not in self._cache:
@@ -153,11 +162,11 @@ class Book:
     def _match(self, provider: str | None, model: str, region: str | None) -> names.Match | None:
         lower = model.strip().lower()
         owner = canonical(provider)
-        target = self.user.aliases.get(f"{owner}/{lower}") or self.user.aliases.get(lower)
+        target = next((self.user.aliases[key] for key in _alias_keys(owner, lower) if key in self.user.aliases), None)
         if target:
             return self._aliased(target, region)
         rates = self.user.rates_of(owner, lower)
-        found = names.find(self._shelf.lookup, provider, model, region)
+        found = names.find(self._shelf.lookup, provider, model, region, self._shelf.spelt)
         if rates and not found:
             return names.Match(rates[0].provider or owner or "", lower, "user")
         return found
@@ -165,7 +174,8 @@ class Book:
     def _aliased(self, target: str, region: str | None) -> names.Match | None:
         provider, slash, model = target.partition("/")
         known = self._shelf.has(str(canonical(provider))) if slash else False
-        found = names.find(self._shelf.lookup, provider if known else None, model if known else target, region)
+        seller, name = (provider, model) if known else (None, target)
+        found = names.find(self._shelf.lookup, seller, name, region, self._shelf.spelt)
         if found:
             return names.Match(found.provider, found.model, "user", found.rule)
         name = (model if slash else target).lower()
@@ -194,9 +204,16 @@ class Shelf:
     names: Mapping[tuple[str, str], tuple[str, str]]
     ranges: Mapping[str, pa.Table]
     uplifts: Mapping[tuple[str, str], Mapping[str, str]]
+    _spelt: dict[str, Spellings] = field(default_factory=dict, repr=False, compare=False)
 
     def lookup(self, provider: str, name: str) -> tuple[str, str] | None:
         return self.names.get((provider, name))
+
+    def spelt(self, provider: str, asked: Spelling, *, own: bool = False) -> str | None:
+        if provider not in self._spelt:
+            listed = [(name, *known) for (seller, name), known in self.names.items() if seller == provider]
+            self._spelt[provider] = Spellings(listed)
+        return self._spelt[provider].find(asked, own=own)
 
     def has(self, provider: str) -> bool:
         return provider in self.ranges or any(p == provider for p, _ in self.spans)
@@ -242,6 +259,12 @@ def _cell(brackets: tuple[object, ...], rates: Mapping[str, Decimal], basis: str
         basis == "carried_back",
         source == "genai-prices" and "input" in rates and not any(c.startswith("output") for c in rates),
     )
+
+
+def _alias_keys(owner: str | None, lower: str) -> Iterator[str]:
+    """How an alias may be written: with its provider, as the log has it, or an ARN by its last part alone."""
+    tail = lower.rpartition("/")[2] if lower.startswith("arn:") else lower
+    yield from (f"{owner}/{lower}", lower, f"{owner}/{tail}", tail)
 
 
 def load(user_prices: Path | None = None) -> Book:

@@ -6,10 +6,12 @@ No rule shortens a name across a version number: `gpt-4.15` and `claude-opus-9` 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from llmaudit.pricing.providers import FIRST_PARTY, GATEWAYS, canonical
+from llmaudit.pricing.providers import FIRST_PARTY, GATEWAYS, MAKERS, canonical
+from llmaudit.pricing.spelling import Spelling, spell, without_meter_words
 
 _STAMP = re.compile(r"[-@](20\d{2})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$")
 _COMPACT = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=$|-v\d)")
@@ -19,6 +21,16 @@ _TUNED = re.compile(r"^(ft:[^:]+):.*$")
 
 Lookup = Callable[[str, str], tuple[str, str] | None]
 """(provider, name) -> (model, kind)."""
+
+
+class Spelt(Protocol):
+    """(provider, spelling) -> model. `own` leaves out what the provider resells."""
+
+    def __call__(self, provider: str, asked: Spelling, *, own: bool = False) -> str | None: ...
+
+
+Sold = tuple[str, str, str]
+"""provider, model, kind"""
 
 
 @dataclass(frozen=True)
@@ -31,8 +43,10 @@ class Match:
     rule: str = ""
 
 
-def find(lookup: Lookup, provider: str | None, name: str, region: str | None = None) -> Match | None:
-    """Look a name up, as it stands and then rewritten by one rule after another."""
+def find(
+    lookup: Lookup, provider: str | None, name: str, region: str | None = None, spelt: Spelt | None = None
+) -> Match | None:
+    """Look a name up: as it stands, rewritten by one rule after another, and last by how it is spelt."""
     lower = name.strip().lower()
     owner = canonical(provider)
     if region and owner and (found := lookup(owner, f"{region.lower()}/{lower}")):
@@ -42,23 +56,60 @@ def find(lookup: Lookup, provider: str | None, name: str, region: str | None = N
             match = _sold(lookup, seller, listed) if seller else _owned(lookup, listed)
             if match:
                 return _match(match, [*rules, *more, *([] if seller else ["owner"])])
+    return _displayed(spelt, owner, name) if spelt else None
+
+
+def find_billed(spelt: Spelt, provider: str | None, words: str) -> Match | None:
+    """The model in a bill's words, once those for class, tier, place and unit are left out."""
+    owner = canonical(provider)
+    for humps in (False, True):
+        asked = without_meter_words(spell(words, humps=humps))
+        for read in (asked, *_brandless(owner, asked)):
+            if owner and read.names_a_model and (model := spelt(owner, read)):
+                return Match(owner, model, "rule", "meter-words")
     return None
 
 
-def _match(found: tuple[str, str, str], rules: list[str]) -> Match:
+def _brandless(owner: str | None, asked: Spelling) -> Iterator[Spelling]:
+    """Azure's meters leave `gpt` out: `5.6 sol ShortCo Inp Std Gl`."""
+    if owner == "azure.ai.openai" and asked.numbers and "gpt" not in asked.words:
+        yield Spelling(("gpt", *asked.words), asked.numbers, asked.stamp)
+
+
+def _displayed(spelt: Spelt, owner: str | None, name: str) -> Match | None:
+    """A name as people write it: Claude Sonnet 4.5, Claude4.5Sonnet."""
+    routed = owner is None or owner in GATEWAYS
+    for humps in (False, True):
+        asked = spell(name, humps=humps)
+        if ":" in name or not asked.names_a_model:
+            continue
+        sellers = sorted(FIRST_PARTY) if routed else [str(owner)]
+        found = [(seller, model, "") for seller in sellers if (model := spelt(seller, asked, own=routed))]
+        if sold := _maker(found, asked.words[0]):
+            return Match(*sold[:2], "rule", "display-name+owner" if routed else "display-name")
+    return None
+
+
+def _match(found: Sold, rules: list[str]) -> Match:
     provider, model, kind = found
     return Match(provider, model, "rule" if rules else {"lent": "alias"}.get(kind, kind), "+".join(rules))
 
 
-def _sold(lookup: Lookup, provider: str, name: str) -> tuple[str, str, str] | None:
+def _sold(lookup: Lookup, provider: str, name: str) -> Sold | None:
     found = lookup(provider, name)
     return (provider, *found) if found else None
 
 
-def _owned(lookup: Lookup, name: str) -> tuple[str, str, str] | None:
-    """The only first-party provider that sells this name as its own."""
+def _owned(lookup: Lookup, name: str) -> Sold | None:
+    """The only first-party provider that sells this name as its own; of several, the one that makes it."""
     sellers = [(p, *found) for p in sorted(FIRST_PARTY) if (found := lookup(p, name)) and found[1] != "lent"]
-    return sellers[0] if len(sellers) == 1 else None
+    return _maker(sellers, re.split(r"[-\d]", name, maxsplit=1)[0])
+
+
+def _maker(sellers: Sequence[Sold], word: str) -> Sold | None:
+    if len(sellers) > 1:
+        sellers = [sold for sold in sellers if sold[0] == MAKERS.get(word)]
+    return sellers[0] if sellers else None
 
 
 def _places(owner: str | None, name: str) -> Iterator[tuple[tuple[str | None, str], list[str]]]:

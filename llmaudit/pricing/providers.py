@@ -73,6 +73,9 @@ FIRST_PARTY = frozenset(
 )
 """Providers that sell their own models: a model name without a provider can only mean one of these."""
 
+MAKERS = {"claude": "anthropic", "command": "cohere", "gemini": "gcp.gemini", "gpt": "openai", "grok": "x_ai"}
+"""First word of a model's name -> who makes it, and so whose it is where nobody says who served it and several sell it."""
+
 GATEWAYS = frozenset({"cloudflare_ai_gateway", "helicone", "kong", "langfuse", "litellm", "portkey", "vercel"})
 """Routers that log themselves as the provider and put the real one before a slash in the model name."""
 
