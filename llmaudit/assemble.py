@@ -209,7 +209,7 @@ def _finding(
         "monthly_usd": _monthly(span.expected, month_factor),
         "evidence": {
             "query": lever.name,
-            "settings": {name: str(value) for name, value in asdict(lever).items()},  # type: ignore[call-overload]
+            "settings": {name: str(value) for name, value in asdict(lever).items() if value is not None},
             "before_usd": sum((row.before_usd or Decimal(0) for row in saved), Decimal(0)),
             "after_usd": sum((row.after_usd or Decimal(0) for row in saved), Decimal(0)),
             **{name: value for name, value in (more or {}).items() if name not in ("endpoint", "model")},

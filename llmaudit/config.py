@@ -39,6 +39,8 @@ class AuditConfig:
     levers: tuple[str, ...] = ()
     """Levers to pull; empty is every one."""
     without: tuple[str, ...] = ()
+    lever_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Lever -> its settings, as `[levers.<name>]` of llmaudit.toml has them."""
     prices: Path | None = None
     ttl_seconds: int = DEFAULT_TTL_SECONDS
     """How long a response cache may keep an answer, for the exact_duplicates finding."""
@@ -107,11 +109,24 @@ def _read(path: Path) -> dict[str, Any]:
         raise AuditError(f"{path}: not TOML: it is not UTF-8 text.") from error
     except tomllib.TOMLDecodeError as error:
         raise AuditError(f"{path}: not TOML: {error}.") from error
+    content |= _lever_tables(content.pop("levers", None), path)
     known = {f.name for f in fields(AuditConfig)} - {"paths"}
     for name in content:
         if name not in known:
             raise UnknownName(f"setting in {path}", name, known)
     return {name: _typed(name, value, path) for name, value in content.items()}
+
+
+def _lever_tables(levers: Any, file: Path) -> dict[str, Any]:
+    """`levers` is a list of those to pull, or a table of settings by lever, with the list under `only`."""
+    if not isinstance(levers, dict):
+        return {} if levers is None else {"levers": levers}
+    tables = dict(levers)
+    only = {"levers": tables.pop("only")} if "only" in tables else {}
+    for name, settings in tables.items():
+        if not isinstance(settings, dict):
+            raise AuditError(f"{file}: levers.{name} = {settings!r} should be a table: [levers.{name}].")
+    return {**only, "lever_settings": tables}
 
 
 def _typed(name: str, value: Any, file: Path) -> Any:
@@ -144,6 +159,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "ttl_seconds": (int, "a whole number of seconds"),
     "keep_steps": _SWITCH,
     "strict": _SWITCH,
+    "lever_settings": (dict, "a table of settings by lever"),
     "billing_modes": (dict, 'a table of source = "mode"'),
     "engine_options": (dict, "a table of the engine's own settings"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +26,6 @@ from llmaudit.lake.intake import Intake, ingest
 from llmaudit.lake.texts import SAMPLE_PER_STRATUM
 from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
-from llmaudit.levers.failed_calls import FailedCalls
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.replay import Plan, Replay
 
@@ -98,7 +97,7 @@ def run(
         headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
         everything = replay.plan(pulled, facts.total)
         tell("Writing the report")
-        report = _report(config, lake, book, facts, verdicts, headline, everything)
+        report = _report(config, lake, book, facts, verdicts, headline, everything, _evidence(engine, pulled))
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
         report["warnings"] = doubts.warnings(
             config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
@@ -133,7 +132,6 @@ class _Facts:
     by_ttl: list[dict[str, Any]]
     bills: list[dict[str, Any]]
     likely: Mapping[str, Any]
-    failures: list[dict[str, Any]]
     labels: pl.DataFrame
     stored: int
     """Rows of calls, charges and usage that files gave."""
@@ -157,6 +155,8 @@ def _chosen(config: AuditConfig) -> list[str]:
     for name in (*config.levers, *config.without):
         if name not in known:
             raise UnknownName("lever", name, known)
+    for name, settings in config.lever_settings.items():
+        levers.make(name, settings)
     return [name for name in known if (not config.levers or name in config.levers) and name not in config.without]
 
 
@@ -244,7 +244,6 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int) -> 
         by_ttl=_rows(engine, queries.run(engine, "duplicates_by_ttl")),
         bills=_rows(engine, queries.run(engine, "bills")),
         likely=likely,
-        failures=_rows(engine, queries.run(engine, "failures")),
         labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
         stored=stored,
         survived=survived["rows"],
@@ -261,15 +260,35 @@ def _days(totals: Mapping[str, Any], config: AuditConfig) -> pa.Table:
 
 def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Verdict], replay: Replay) -> list[Lever]:
     """The levers to pull, with their settings. Endpoints that would cost more on a tuned model are not moved."""
-    settings: dict[str, dict[str, Any]] = {"exact_duplicates": {"ttl_seconds": config.ttl_seconds}}
-    pulled = [levers.by_name(name)(**settings.get(name, {})) for name in chosen if name != FineTune.name]
+    pulled = [levers.make(name, _settings(name, config)) for name in chosen if name != FineTune.name]
     movable = tuple(v.endpoint for v in verdicts if v.verdict == "move" and v.endpoint)
     if FineTune.name not in chosen or not movable:
         return pulled
-    move = FineTune(movable, config.tuned_provider, config.tuned_model)
+    move = levers.make(FineTune.name, {"endpoints": list(movable), **_settings(FineTune.name, config)})
     cheaper = replay.saves_by_endpoint(move)
-    worth = tuple(name for name in movable if cheaper.get(name, ZERO) > 0)
-    return [*pulled, FineTune(worth, config.tuned_provider, config.tuned_model)] if worth else pulled
+    worth = tuple(name for name in move.endpoints or () if cheaper.get(name, ZERO) > 0)
+    return [*pulled, replace(move, endpoints=worth)] if worth else pulled
+
+
+def _evidence(
+    engine: Engine, pulled: Sequence[Lever]
+) -> dict[str, dict[tuple[str | None, str | None], Mapping[str, Any]]]:
+    """What each lever can say of an endpoint and model, besides money."""
+    tables = {lever.name: lever.evidence(engine, "metered") for lever in pulled}
+    return {
+        name: {(row["endpoint"], row["model"]): row for row in _rows(engine, table)}
+        for name, table in tables.items()
+        if table is not None
+    }
+
+
+def _settings(name: str, config: AuditConfig) -> dict[str, Any]:
+    """What llmaudit.toml says of a lever, over what the config says by names of its own."""
+    own: dict[str, dict[str, Any]] = {
+        "exact_duplicates": {"ttl_seconds": config.ttl_seconds},
+        FineTune.name: {"target_provider": config.tuned_provider, "target_model": config.tuned_model},
+    }
+    return {**own.get(name, {}), **config.lever_settings.get(name, {})}
 
 
 def _report(
@@ -280,6 +299,7 @@ def _report(
     verdicts: Sequence[Verdict],
     headline: Plan,
     everything: Plan,
+    evidence: Mapping[str, Mapping[tuple[Any, Any], Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """`report.json`, but for what the run says of itself."""
     window = assemble.window(config, *_extent(facts), facts.sources)
@@ -287,7 +307,7 @@ def _report(
         [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")],
         window["days"],
         window["month_factor"],
-        {FailedCalls.name: {(row["endpoint"], row["model"]): row for row in facts.failures}},
+        evidence,
     )
     return {
         "schema_version": 1,

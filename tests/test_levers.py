@@ -8,15 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs import MODEL, START, call, changed_ids, logs, replay, table
 
-from llmaudit import levers, queries
+from llmaudit import config, levers, queries
 from llmaudit.engine.duckdb import DuckDB
+from llmaudit.errors import AuditError
 from llmaudit.levers.exact_duplicates import UNIT, ExactDuplicates, _hits_of
 from llmaudit.levers.failed_calls import FailedCalls
 from llmaudit.levers.fine_tune import FineTune
 
 HOUR = 3_600
 MOVE = FineTune(endpoints=("/faq", "/route"))
-EVERY = [FailedCalls(), ExactDuplicates(), MOVE]
+SET = {FineTune.name: MOVE}
+"""Levers that do nothing unless told what."""
+EVERY = [SET.get(name) or lever() for name, lever in levers.registry().items()]
 
 
 @pytest.fixture(scope="module")
@@ -208,10 +211,6 @@ def test_a_lever_has_a_query_a_name_and_sentences_of_its_own(name):
     assert lever.evidence_query is None or lever.evidence_query in queries.names()
 
 
-def test_every_lever_is_tried_here():
-    assert {type(lever) for lever in EVERY} == set(levers.registry().values())
-
-
 LEVERS = st.sampled_from(EVERY)
 
 
@@ -246,3 +245,42 @@ def test_times_before_1970_are_times(engine):
     rows = [call(1) | {"started_at": early}, call(2) | {"started_at": early + timedelta(seconds=5)}]
     assert hits(engine, rows, ExactDuplicates(ttl_seconds=5)) == ["c002"]
     assert [row["started_at"] for row in table(engine, "metered")] == [early, early + timedelta(seconds=5)]
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_settings_of_a_lever_come_from_the_file(tmp_path):
+    file = tmp_path / "llmaudit.toml"
+    file.write_text('[levers.exact_duplicates]\nttl_seconds = 600\nendpoints = ["/faq"]\n')
+    [(name, said)] = config.load(file).lever_settings.items()
+    assert levers.make(name, said) == ExactDuplicates(ttl_seconds=600, endpoints=["/faq"])
+
+
+def test_the_levers_to_pull_may_stand_beside_their_settings(tmp_path):
+    file = tmp_path / "llmaudit.toml"
+    file.write_text('[levers]\nonly = ["exact_duplicates"]\n[levers.exact_duplicates]\nttl_seconds = 600\n')
+    assert config.load(file).levers == ("exact_duplicates",)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"ttl": 600}, "No setting of the lever exact_duplicates called 'ttl'. Known: endpoints, ttl_seconds."),
+        ({"ttl_seconds": "600"}, "levers.exact_duplicates.ttl_seconds = '600' should be a whole number."),
+        ({"ttl_seconds": True}, "levers.exact_duplicates.ttl_seconds = True should be a whole number."),
+        ({"ttl_seconds": 0}, "levers.exact_duplicates.ttl_seconds = 0 should be more than 0."),
+        ({"endpoints": [1]}, "levers.exact_duplicates.endpoints = [1] should be a list of texts."),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(said, error):
+    with pytest.raises(AuditError) as raised:
+        levers.make("exact_duplicates", said)
+    assert str(raised.value) == error
+
+
+def test_a_lever_sees_only_the_endpoints_it_is_pulled_on(engine):
+    rows = [call(1), call(2, 60, endpoint="/route"), call(3, 120, endpoint="/route"), call(4, 180, endpoint=None)]
+    # before the cache of /route only its own two calls come by: the first of them pays
+    assert saving(replay(engine, rows), ExactDuplicates(endpoints=["/route"])) == Decimal("0.0035")
+    assert saving(replay(engine, rows), ExactDuplicates(endpoints=[])) == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar
 
@@ -11,6 +12,20 @@ import pyarrow as pa
 
 from llmaudit import queries
 from llmaudit.engine.base import Engine
+
+CHARGES = pa.schema(
+    [
+        ("endpoint", pa.string()),
+        ("model", pa.string()),
+        ("day", pa.date32()),
+        ("sku", pa.string()),
+        ("quantity", pa.decimal128(38, 12)),
+    ]
+)
+"""What running a lever brings: so much of a sku, for the finding of this endpoint and model, on this day (UTC)."""
+
+SCOPES = ("request_id", "account_id", "endpoint", "operation", "session_id", "trace_id", "user_id", "prompt_hash")
+"""Columns that may bound what a lever looks at: no lever changes them."""
 
 
 class Stage(IntEnum):
@@ -22,8 +37,13 @@ class Stage(IntEnum):
     RATE = 4
 
 
+@dataclass(frozen=True)
 class Lever(ABC):
-    """One change to the past. Subclasses are frozen dataclasses whose fields are the lever's settings."""
+    """One change to the past. Subclasses are frozen dataclasses whose fields are the lever's settings.
+
+    Fields become settings of `[levers.<name>]` in llmaudit.toml; a `__post_init__` checks them with an AuditError
+    and calls this one.
+    """
 
     name: ClassVar[str]
     stage: ClassVar[Stage]
@@ -35,8 +55,23 @@ class Lever(ABC):
     """What to do, in one imperative sentence."""
     effort: ClassVar[str]
     """hours, days or weeks."""
+    risk: ClassVar[str] = "low"
+    """low, medium or high: what may go wrong for the people who get the answers."""
     evidence_query: ClassVar[str | None] = None
     """A query over `requests` with one row per (endpoint, model) that goes into the findings' evidence."""
+    scope: ClassVar[tuple[str, ...] | None] = None
+    """How far the lever looks from one call to others. `("request_id",)`: it judges each call by itself (and by
+    tables that do not change, such as `requests`). Other names of SCOPES: it looks at calls that are equal in these.
+    None: it may look at the whole log, which is always right and slow to replay.
+    """
+
+    endpoints: Sequence[str] | None = field(default=None, kw_only=True)
+    """The endpoints the lever is pulled on; None is all of them. It then sees no call of another."""
+
+    def __post_init__(self) -> None:
+        if self.endpoints is not None:
+            named = [self.endpoints] if isinstance(self.endpoints, str) else self.endpoints
+            object.__setattr__(self, "endpoints", tuple(dict.fromkeys(named)))
 
     def params(self) -> Mapping[str, object]:
         """Values for the $names in queries/<name>.sql."""
@@ -47,7 +82,11 @@ class Lever(ABC):
         return ()
 
     def hits(self, engine: Engine, usage: str) -> str:
-        """Find the calls this lever changes. Returns a table with `request_id` and whatever `change` needs."""
+        """Find the calls this lever changes. Returns a table with `request_id`, once each, and whatever `change` needs.
+
+        `usage` has the columns of queries/usage.sql, as the levers before this one left them: only rows that are
+        `billable` are still made. What they left out of `usage` (lists, tags) is in `requests`, by `request_id`.
+        """
         return queries.run(engine, self.name, into=f"{self.name}_hits", params=self.params(), usage=usage)
 
     @abstractmethod
@@ -57,6 +96,27 @@ class Lever(ABC):
         The batch has the columns of the usage table and those of `hits`. A call that would
         not have been made keeps its row, with `billable` false.
         """
+
+    def evidence(self, engine: Engine, usage: str) -> str | None:
+        """A table with one row per (`endpoint`, `model`) whose further columns go into the findings' evidence.
+
+        `usage` is the log before any lever. A row without a saving becomes a finding of $0 all the same. Two columns
+        mean more: `low_factor` and `high_factor` say what share of the saving is left at the ends of the lever's
+        own doubt (an agreement of 0.91 to 0.97), and widen the interval.
+        """
+        del usage
+        if self.evidence_query is None:
+            return None
+        return queries.run(engine, self.evidence_query, into=f"{self.name}_evidence")
+
+    def charges(self, engine: Engine, usage: str, hits: str) -> str | None:
+        """A table of CHARGES: what the lever itself costs to run on these hits. None: nothing.
+
+        A sku is `<provider>/<model>/<usage column>` (`openai/text-embedding-3-small/input_tokens`), priced by the
+        book, or a name of the user's own, priced in prices.toml; pricing turns it into money, replay subtracts it.
+        """
+        del engine, usage, hits
+        return None
 
 
 def not_made(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -9,6 +9,7 @@ from functools import partial
 import pyarrow as pa
 
 from llmaudit.engine.base import Batches, Engine
+from llmaudit.errors import AuditError
 from llmaudit.levers.base import Lever, Stage, not_made
 
 CACHE_HITS = pa.schema([("request_id", pa.string()), ("ttl_seconds", pa.int64())])
@@ -30,8 +31,15 @@ class ExactDuplicates(Lever):
     grade = "A"
     action = "Put a response cache keyed by the whole request before these endpoints."
     effort = "days"
+    risk = "low"
+    scope = ("prompt_hash",)
 
     ttl_seconds: int = 3_600
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ttl_seconds <= 0:
+            raise AuditError(f"levers.exact_duplicates.ttl_seconds = {self.ttl_seconds} should be more than 0.")
 
     def assumes(self) -> tuple[str, ...]:
         return (

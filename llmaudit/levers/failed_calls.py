@@ -25,6 +25,7 @@ class FailedCalls(Lever):
         "Mend the causes of billed failures: time-outs shorter than the answer takes, aborted streams, blind retries."
     )
     effort = "days"
+    scope = ("request_id",)
     evidence_query = "failures"
 
     def assumes(self) -> tuple[str, ...]:

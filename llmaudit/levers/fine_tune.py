@@ -28,14 +28,12 @@ class FineTune(Lever):
     grade = "C"
     action = "Fine-tune a small open model on these calls and run its acceptance test before moving traffic."
     effort = "weeks"
+    risk = "medium"
+    scope = ("request_id",)
 
-    endpoints: Sequence[str] = ()
+    endpoints: Sequence[str] | None = ()
     target_provider: str = "mistral_ai"
     target_model: str = "ministral-8b-latest"
-
-    def __post_init__(self) -> None:
-        named = (self.endpoints,) if isinstance(self.endpoints, str) else tuple(dict.fromkeys(self.endpoints))
-        object.__setattr__(self, "endpoints", named)
 
     def assumes(self) -> tuple[str, ...]:
         return (
@@ -47,7 +45,7 @@ class FineTune(Lever):
     def hits(self, engine: Engine, usage: str) -> str:
         moves = [
             {"endpoint": e, "target_provider": self.target_provider, "target_model": self.target_model}
-            for e in self.endpoints
+            for e in self.endpoints or ()
         ]
         engine.put("fine_tune_moves", pa.Table.from_pylist(moves, schema=MOVES))
         return queries.run(engine, self.name, into=f"{self.name}_hits", usage=usage, moves="fine_tune_moves")

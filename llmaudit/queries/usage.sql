@@ -3,11 +3,15 @@
 -- grain:    one row per request_id
 -- params:
 -- columns:  request_id, started_at, provider, account_id, request_model, response_model, model,
--- service_tier, region, billable, reported_cost_usd, input_tokens, cache_read_tokens, cache_write_tokens,
--- cache_write_long_tokens, output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens,
--- cache_audio_read_tokens, input_image_tokens, output_image_tokens, cache_image_read_tokens,
--- input_video_tokens, cache_video_read_tokens, images, web_searches, endpoint, operation, session_id,
--- status, temperature, stream, prompt_hash, params_hash, output_hash, prompt_bytes
+-- service_tier, region, billable, reported_cost_usd, input_tokens, cache_read_tokens,
+-- cache_write_tokens, cache_write_long_tokens, output_tokens, reasoning_tokens, input_audio_tokens,
+-- output_audio_tokens, cache_audio_read_tokens, input_image_tokens, output_image_tokens,
+-- cache_image_read_tokens, input_video_tokens, cache_video_read_tokens, images, web_searches, endpoint,
+-- operation, session_id, status, temperature, stream, prompt_hash, params_hash, output_hash,
+-- prompt_bytes, trace_id, span_id, parent_id, user_id, api_key_id, environment, deployment,
+-- finish_reason, error_type, http_status, attempt, max_output_tokens, tools_offered, tools_called,
+-- tools_hash, system_hash, template_hash, requested_service_tier, duration_ms, first_token_ms,
+-- response_format, output_bytes
 select
     request_id,
     started_at,
@@ -45,6 +49,28 @@ select
     prompt_hash,
     params_hash,
     output_hash,
-    prompt_bytes
+    prompt_bytes,
+    trace_id,
+    span_id,
+    parent_id,
+    user_id,
+    api_key_id,
+    environment,
+    deployment,
+    finish_reason,
+    error_type,
+    http_status,
+    attempt,
+    max_output_tokens,
+    tools_offered,
+    tools_called,
+    tools_hash,
+    system_hash,
+    template_hash,
+    requested_service_tier,
+    duration_ms,
+    first_token_ms,
+    response_format,
+    output_bytes
 from requests
 where coalesce(billing_mode, 'metered') = 'metered'

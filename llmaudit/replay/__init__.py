@@ -160,7 +160,7 @@ class Replay:
 
     def _pulled(self, state: _State, lever: Lever) -> _Pull:
         name = self._name(state, lever)
-        hits = lever.hits(self.engine, state.usage)
+        hits = lever.hits(self.engine, self._seen(state, lever))
         counted = queries.run(self.engine, "row_count", into=f"{name}_count", counted=hits)
         [found] = self.engine.fetch(counted).to_pylist()
         if not found["rows"]:
@@ -177,6 +177,13 @@ class Replay:
         )
         days = queries.run(self.engine, "replay_days", into=f"{name}_days", saving=saving)
         return _Pull(tuple(_saved(row) for row in self.engine.fetch(days).to_pylist()), after)
+
+    def _seen(self, state: _State, lever: Lever) -> str:
+        """The calls that a lever gets to see: those of its endpoints."""
+        if lever.endpoints is None:
+            return state.usage
+        self.engine.put("lever_endpoints", pa.table({"endpoint": pa.array(lever.endpoints, pa.string())}))
+        return queries.run(self.engine, "replay_within", into="replay_within", usage=state.usage)
 
     def _left(self, state: _State, lever: Lever) -> _State:
         """The state after a pull: the same one where the lever found nothing."""
