@@ -346,15 +346,25 @@ def _wide(book: Book, place: Place) -> Iterator[Wide]:
         for rate in sorted(own, key=lambda r: (r.above_tokens, r.provider is not None)):
             if _holds(bracket, rate.valid_from, rate.valid_to) and bracket.tokens[0] >= rate.above_tokens:
                 mine |= rate.rates
-        factor = Decimal(1)
-        for cut in cuts:
-            factor *= cut.factor if _holds(bracket, cut.valid_from, cut.valid_to) else 1
-        rates = {c: usd * factor for c, usd in base.rates.items()} if base else {}
+        held = [cut for cut in cuts if _holds(bracket, cut.valid_from, cut.valid_to)]
+        rates = _discounted(base.rates, held) if base else {}
         if base or mine:
             marks = (base.carried_back, base.input_only) if base and not mine else (False, False)
             contract = Cell(*_ends(bracket), {**rates, **mine}, *marks)
             full = Cell(*_ends(bracket), base.rates if base else contract.rates, *marks)
-            yield _row(place, contract, full, by_user=bool(mine) or factor != 1)
+            yield _row(place, contract, full, by_user=bool(mine) or any(cut.factor != 1 for cut in held))
+
+
+def _discounted(rates: Mapping[str, Decimal], cuts: Collection[user.Discount]) -> dict[str, Decimal]:
+    """A discount on one class gives that class a rate of its own, where it had none and was billed as another."""
+    found = dict(rates)
+    for cut in cuts:
+        for token_class in cut.token_classes or CLASSES:
+            sources = (token_class, *FALLBACKS.get(token_class, ())) if cut.token_classes else (token_class,)
+            usd = next((found[source] for source in sources if source in found), None)
+            if usd is not None:
+                found[token_class] = usd * cut.factor
+    return found
 
 
 def _brackets(listed: list[Cell], own: Collection[user.UserRate], cuts: Collection[user.Discount]) -> Iterator[Cell]:
