@@ -22,6 +22,7 @@ from llmaudit.detectors.verdicts import Verdict, judge
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.lake import TABLES, Lake
+from llmaudit.lake.deliveries import deliveries
 from llmaudit.lake.intake import Intake, ingest
 from llmaudit.lake.texts import SAMPLE_PER_STRATUM
 from llmaudit.levers.base import Lever
@@ -187,6 +188,7 @@ def _attach(engine: Engine, lake: Lake, config: AuditConfig) -> int:
     if ingests.is_empty():
         raise AuditError(f"{lake.path} holds no logs yet. Fill it with: llmaudit ingest LOGS --lake {lake.path}")
     engine.put("batches", ingests.select("batch_id", pl.col("path")).to_arrow().cast(_BATCHES))
+    engine.put("deliveries", deliveries(ingests))
     modes = [{"source": name, "billing_mode": mode} for name, mode in config.billing_modes.items()]
     engine.put("source_modes", pa.Table.from_pylist(modes, schema=_MODES))
     engine.attach("request_rows", lake.files("requests"), schema.REQUEST_ROWS)

@@ -199,6 +199,7 @@ INGESTS = pa.schema(
     [
         BATCH_ID,
         col("content_hash", pa.string(), "Hash of the file's bytes: a file is committed once."),
+        col("ingested_at", TIME, "When the run began that took the file in, UTC."),
         col("path", pa.string(), "The file, as named."),
         col("source", pa.string(), "The source that read it."),
         col("rows_read", pa.int64(), "Records in the file."),

@@ -27,6 +27,7 @@ import pytest
 
 from llmaudit import queries, schema
 from llmaudit.engine import Engine
+from llmaudit.lake.deliveries import DELIVERIES
 
 CASES = Path(__file__).parent / "queries"
 FOLDERS = sorted(path for path in CASES.glob("*/*") if path.is_dir())
@@ -37,6 +38,7 @@ STORED = {
     "request_rows": schema.REQUEST_ROWS,
     "charge_rows": pa.schema([*schema.CHARGES, schema.BATCH_ID]),
     "usage_rows": pa.schema([*schema.USAGE, schema.BATCH_ID]),
+    "deliveries": DELIVERIES,
     "texts": schema.TEXTS,
     "ingests": schema.INGESTS,
     "quarantine": schema.QUARANTINE,
@@ -229,7 +231,7 @@ def all_of(item: str) -> list[str]:
 
 @cache
 def type_of(column: str) -> pa.DataType:
-    known = [table.field(column).type for table in WHOLE_TABLES.values() if column in table.names]
+    known = [table.field(column).type for table in (*WHOLE_TABLES.values(), *STORED.values()) if column in table.names]
     said = [kind for pattern, kind in UNITS.items() if re.fullmatch(pattern, column)]
     assert known or said, f"what type is {column}? Say so in <table>.types.csv"
     return (known or said)[0]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_sources import claims, counts, read_file
 
+from llmaudit import pipeline
+from llmaudit.config import AuditConfig
 from llmaudit.lake import Lake
 from llmaudit.lake.intake import ingest
 
@@ -373,6 +378,64 @@ def test_p13_a_month_delivered_again_has_the_same_ids_though_line_ids_changed(re
     assert len({row["charge_id"] for row in first}) == 3
 
 
+def test_a_product_of_the_marketplace_is_known_by_its_name_its_line_or_its_usage_type(reads_table):
+    market = {"product_servicename": "", "line_item_product_code": "5x7q2w9e1r3t", "pricing_unit": "1M tokens"}
+    opus = "AWS Marketplace software usage|us-east-1|Claude Opus 4.6 (Amazon Bedrock Edition)"
+    usage_type = "USE1-MP:USE1_CacheReadInputTokenCount-Units"
+    rows, reading = reads_table(
+        "aws_cur",
+        line(usage_type, **market, product_product_name="Claude Opus 4.6 (Amazon Bedrock Edition)"),
+        line(usage_type, **market, line_item_line_item_description=opus),
+        line(usage_type, **market),
+        line("USE1-BoxUsage:m5.large", "Hrs", **market | {"line_item_product_code": "AmazonEC2"}),
+    )
+    assert [(row["model"], row["token_class"]) for row in rows] == [
+        ("Claude Opus 4.6", "cache_read"),
+        ("Claude Opus 4.6", "cache_read"),
+        (None, "cache_read"),
+    ]
+    assert reading.not_calls == {"another AWS service": 1}
+
+
+def billed_in(tmp_path, *runs):
+    """Billed dollars once each run took in its files (name -> rows of a cost and usage report)."""
+    tmp_path.mkdir(exist_ok=True)
+    lake = tmp_path / "lake"
+    for files in runs:
+        for name, rows in files.items():
+            with (tmp_path / name).open("w", newline="", encoding="utf-8") as out:
+                table = csv.DictWriter(out, list(rows[0]))
+                table.writeheader()
+                table.writerows(rows)
+        ended = pipeline.run(AuditConfig(paths=tuple(str(tmp_path / name) for name in files), lake=lake))
+        [bill] = ended.report["bills"]
+        ended.close()
+    return bill["billed"]
+
+
+OUTPUT = "EUW1-NovaLite-output-tokens"
+
+
+def test_p13_a_correction_that_lowers_a_line_counts_where_it_came_later(tmp_path):
+    first, corrected = [line(cost="5"), line(OUTPUT, cost="2")], [line(cost="3.5"), line(OUTPUT, cost="2")]
+    assert billed_in(tmp_path / "a", {"cur-2026-11-01.csv": first, "cur-2026-11-04.csv": corrected}) == Decimal("5.5")
+    assert billed_in(tmp_path / "b", {"zulu.csv": first}, {"alfa.csv": corrected}) == Decimal("5.5")
+
+
+def test_p13_an_unfinished_month_never_wins_over_a_later_one_whatever_the_order(tmp_path):
+    late = {"line_item_usage_start_date": "2026-10-09T00:00:00Z", "line_item_usage_end_date": "2026-10-10T00:00:00Z"}
+    unfinished = [line(cost="1"), line(OUTPUT, cost="2")]
+    whole = [line(cost="4"), line(OUTPUT, cost="2"), line(cost="8", **late)]
+    by_name = {"cur-9.csv": unfinished, "cur-1.csv": whole}
+    assert billed_in(tmp_path / "a", by_name) == 4 + 2 + 8
+    assert billed_in(tmp_path / "b", {"whole.csv": whole}, {"old.csv": unfinished}) == 4 + 2 + 8
+
+
+def test_the_parts_of_one_delivery_add_up(tmp_path):
+    parts = {"cur-00001.csv": [line(cost="5")], "cur-00002.csv": [line(OUTPUT, cost="1"), line(cost="2", pricing_unit="1M tokens")]}  # fmt: skip
+    assert billed_in(tmp_path, parts) == 5 + 1 + 2
+
+
 def test_the_legacy_report_is_read_under_its_own_headings(reads_table):
     legacy = {
         "lineItem/UsageAccountId": "210987654321",
@@ -517,3 +580,45 @@ def test_a_parquet_bill_says_what_the_csv_says_in_the_same_words():
     parquet_rows, _ = read_file(SAMPLES / "focus_parquet" / "harbor-focus-00001.snappy.parquet")
     same = ("charge_period_start", "charge_period_end", "model", "token_class", "quantity", "billed_cost", "provider")
     assert [[row[name] for name in same] for row in parquet_rows] == [[row[name] for name in same] for row in csv_rows[:3]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sample", "source", "spelled"),
+    [
+        ("aws_cur_parquet/harbor-cur2-00001.snappy.parquet", "aws_cur_parquet", str.lower),
+        ("focus_parquet/harbor-focus-00001.snappy.parquet", "focus_parquet", str.lower),
+        ("focus_parquet/harbor-focus-00001.snappy.parquet", "focus_parquet", str.upper),
+        ("gcp_billing_parquet/export-000000000000.parquet", "gcp_billing_parquet", str.lower),
+    ],
+)
+def test_a_parquet_file_is_known_by_its_columns_whatever_its_name_size_and_spelling(tmp_path, sample, source, spelled):
+    table = pq.read_table(SAMPLES / sample)
+    noise = pa.array([os.urandom(200_000) for _ in range(table.num_rows)])
+    path = tmp_path / "000000000000.parquet"
+    pq.write_table(
+        table.rename_columns([spelled(name) for name in table.column_names]).append_column("noise", noise), path
+    )
+    assert claims(path) == [source]
+    rows, reading = read_file(path)
+    assert len(rows) + len(reading.refused) + sum(reading.not_calls.values()) == table.num_rows
+    assert [row["billed_cost"] for row in rows] == [row["billed_cost"] for row in read_file(SAMPLES / sample)[0]]
+
+
+def test_a_parquet_file_that_breaks_off_is_quarantined(tmp_path):
+    path = tmp_path / "bill.parquet"
+    path.write_bytes((SAMPLES / "focus_parquet" / "harbor-focus-00001.snappy.parquet").read_bytes()[:-300])
+    assert claims(path) == []
+    _, reading = read_file(path, "focus_parquet")
+    assert [refused.reason[:20] for refused in reading.refused] == ["the file breaks off:"]
+
+
+def test_google_rows_of_parquet_say_what_the_json_says(tmp_path):
+    rows, _ = read_file(SAMPLES / "gcp_billing_parquet" / "export-000000000000.parquet")
+    as_json, _ = read_file(SAMPLES / "gcp_billing" / "export.jsonl")
+    same = ("charge_period_start", "model", "token_class", "quantity", "contracted_cost", "billed_cost")
+    assert [[row[name] for name in same] for row in rows] == [[row[name] for name in same] for row in as_json]
+    credit = pa.array([{"list": [{"element": {"amount": -0.05}}, {"element": {"amount": -0.02}}]}])
+    table = pq.read_table(SAMPLES / "gcp_billing_parquet" / "export-000000000000.parquet").slice(0, 1)
+    nested = table.set_column(table.column_names.index("credits"), "credits", credit)
+    pq.write_table(nested, tmp_path / "x.parquet")
+    assert read_file(tmp_path / "x.parquet")[0][0]["billed_cost"] == Decimal("0.2") - Decimal("0.05") - Decimal("0.02")

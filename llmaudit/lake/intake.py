@@ -8,6 +8,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -88,7 +89,8 @@ def ingest(
         raise AuditError(
             f"{', '.join(paths)}: none of {len(jobs)} files is a log or bill that llmaudit knows.\n{examples}"
         )
-    batches = [_take(lake, chunk, copies, timezone, progress) for chunk in _chunks(jobs)]
+    began = datetime.now(UTC).replace(tzinfo=None)
+    batches = [_take(lake, chunk, copies, timezone, began, progress) for chunk in _chunks(jobs)]
     return Intake([job.file.shown for job in jobs], known, left_out, batches)
 
 
@@ -166,9 +168,11 @@ def _groups(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
         yield group
 
 
-def _take(lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: str, progress: Progress) -> str:
+def _take(
+    lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: str, began: datetime, progress: Progress
+) -> str:
     """Read a chunk of files and commit it, everything or nothing; return the id of its batch."""
-    batch = _Batch(lake, timezone)
+    batch = _Batch(lake, timezone, began)
     try:
         for group in _groups(jobs):
             batch.take(group, copies)
@@ -189,11 +193,12 @@ def _take(lake: Lake, jobs: list[_Job], copies: dict[str, list[str]], timezone: 
 class _Batch:
     """Files on their way into the lake under one batch id. `ingests` is the last of the parts, and the commit point."""
 
-    def __init__(self, lake: Lake, timezone: str) -> None:
+    def __init__(self, lake: Lake, timezone: str, began: datetime) -> None:
         self.parts = {t: lake.writer(t) for t in ("requests", "charges", "usage", "texts", "quarantine", "ingests")}
         self._room = TextRoom(lake.key, lake.text)
         self._keeps_text = lake.text != "none"
         self._timezone = timezone
+        self._began = began
         self._names_before = set(lake.ingests()["path"])
         self.id = uuid.uuid4().hex
 
@@ -205,7 +210,9 @@ class _Batch:
                 reading.warnings.append(("read_before", _READ_BEFORE.format(calls=calls)))
             refused = _with_heads(job, reading.refused)
             self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self.id, keep_text=self._keeps_text))
-            self.parts["ingests"].write(_ledger(job, reading, copies.get(job.content.content_hash, []), self.id))
+            self.parts["ingests"].write(
+                _ledger(job, reading, copies.get(job.content.content_hash, []), self._began, self.id)
+            )
 
     def finish(self) -> None:
         """Keep of the texts only those of the sample, now that it is settled."""
@@ -371,10 +378,11 @@ def _quarantine(shown: str, refused: list[Refused], batch_id: str, *, keep_text:
     return pa.Table.from_pydict(columns, schema=schema.QUARANTINE)
 
 
-def _ledger(job: _Job, reading: Reading, copies: list[str], batch_id: str) -> pa.Table:
+def _ledger(job: _Job, reading: Reading, copies: list[str], began: datetime, batch_id: str) -> pa.Table:
     line = {
         "batch_id": batch_id,
         "content_hash": job.content.content_hash,
+        "ingested_at": began,
         "path": job.file.shown,
         "source": reading.source or None,
         "rows_read": reading.rows_read,

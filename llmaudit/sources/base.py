@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, ClassVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from llmaudit import schema
 
@@ -57,15 +58,21 @@ TABLES: Mapping[str, pa.Schema] = {"requests": CALLS, "charges": CHARGES, "usage
 
 @dataclass(frozen=True)
 class Peek:
-    """The little a source may look at before it says yes: the name and the first bytes, decoded leniently."""
+    """The little a source may look at before it says yes: the name and the first bytes, decoded leniently.
+
+    A Parquet file names its columns at its end: those are looked up, in lower case.
+    """
 
     name: str
     head: str
+    columns: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, path: Path) -> Peek:
         with open_bytes(path) as stream:
             start = stream.read(PEEK_BYTES)
+        if start.startswith(_PARQUET):
+            return cls(path.name, _PARQUET.decode(), _parquet_columns(path))
         encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         return cls(path.name, start.decode(encoding, errors="replace"))
 
@@ -110,6 +117,7 @@ class Source(ABC):
         """Say whether this file is yours, from its name and first bytes alone."""
 
 
+_PARQUET = b"PAR1"
 _RECORD_START = re.compile(r"[\r\n]+(?=\{)")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?|[{}\[\]]')
 
@@ -124,6 +132,14 @@ def _outer_keys(record: str) -> Iterator[str]:
             depth -= 1
         elif depth == 1 and token["key"]:
             yield token[0][1:].partition('"')[0]
+
+
+def _parquet_columns(path: Path) -> frozenset[str]:
+    """Names of the outermost columns; none of a file that breaks off before them."""
+    try:
+        return frozenset(name.lower() for name in pq.read_schema(path).names)
+    except (pa.ArrowException, OSError):
+        return frozenset()
 
 
 def open_bytes(path: Path) -> IO[bytes]:

@@ -64,7 +64,7 @@ create or replace macro aws_tier(usage_type) as
 create or replace macro aws_model(usage_type, service) as
     case
         when contains(usage_type, 'MP:')
-        then case when regexp_matches(service, '(?i)\(Amazon Bedrock Edition\)') then trim(regexp_replace(service, '(?i)\s*\(Amazon Bedrock Edition\)', '')) end
+        then nullif(trim(regexp_extract(service, '(?i)^(?:.*\|)?(.*?)\s*\(Amazon Bedrock Edition\)', 1)), '')
         else
             nullif(
                 regexp_extract(
@@ -119,7 +119,11 @@ with
             coalesce(line_item_tax_type, "lineitem/taxtype") as tax_type,
             coalesce(pricing_unit, "pricing/unit") as unit,
             coalesce(pricing_public_on_demand_cost, "pricing/publicondemandcost") as list_text,
-            coalesce(product_servicename, "product/servicename", try_cast(product as json) ->> '$.servicename') as service,
+            coalesce(
+                product_servicename, "product/servicename", product_product_name, "product/productname",
+                try_cast(product as json) ->> '$.servicename', try_cast(product as json) ->> '$.product_name', try_cast(product as json) ->> '$.product_product_name'
+            ) as service,
+            coalesce(product_servicecode, "product/servicecode", try_cast(product as json) ->> '$.servicecode') as service_code,
             coalesce(
                 product_region_code, product_region, "product/region", try_cast(product as json) ->> '$.region_code', try_cast(product as json) ->> '$.region'
             ) as region,
@@ -137,7 +141,9 @@ with
             as_money(cost_text) as amount,
             aws_token_class(usage_type) as token_class,
             line_type in ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage') as is_usage,
-            regexp_matches(lower(concat_ws('|', product_code, service, product_model)), 'bedrock') as is_model
+            -- A product of the Marketplace has a code of its own: its name or its line says Bedrock, or its usage type that tokens were used.
+            regexp_matches(lower(concat_ws('|', product_code, service_code, service, product_model, description)), 'bedrock')
+            or (contains(usage_type, 'MP:') and aws_token_class(usage_type) is not null) as is_model
         from named
     ),
     measured as (
@@ -236,7 +242,7 @@ select
     usage_type as sku_id,
     coalesce(nullif(region, ''), aws_region(usage_type)) as region,
     aws_tier(usage_type) as service_tier,
-    case when is_usage then coalesce(nullif(product_model, ''), aws_model(usage_type, service)) end as model,
+    case when is_usage then coalesce(nullif(product_model, ''), aws_model(usage_type, service), aws_model(usage_type, description)) end as model,
     case when is_usage then token_class end as token_class,
     case when is_usage then as_money(amount_used) * block end as quantity,
     case

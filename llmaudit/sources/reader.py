@@ -83,7 +83,7 @@ def read(source: Source, path: Path, reading: Reading, options: ReadOptions) -> 
             yield from _rows(con, source, options, reading, None)
             return
         with tempfile.TemporaryDirectory(prefix="llmaudit-") as scratch:
-            mended = _mend(path, Path(scratch) / "mended.jsonl", reading, source.shape)
+            mended = _mend(path, Path(scratch) / "mended.jsonl", reading, source)
             _make_room(con, options, mended.longest)
             _open_lines(con, source, mended.path, mended.longest)
             yield from _rows(con, source, options, reading, mended)
@@ -325,12 +325,12 @@ class _Mended:
         return [Refused(self.lines[record - 1], reason, found[record]) for record, reason in refused]
 
 
-def _mend(path: Path, mended: Path, reading: Reading, shape: str) -> _Mended:
+def _mend(path: Path, mended: Path, reading: Reading, source: Source) -> _Mended:
     """Write every readable record of `path` to `mended`, one a line, otherwise as it was."""
     lines = array("q")
     longest = 0
     with mended.open("wb") as out:
-        for line, record in _SHAPES[shape](path, reading):
+        for line, record in _shaped(source)(path, reading):
             out.write(record + b"\n")
             lines.append(line)
             longest = max(longest, len(record))
@@ -524,12 +524,17 @@ def _table(read_table: Callable[[Path, tables.Refuse], tables.Records]) -> _Shap
     return lambda path, reading: read_table(path, partial(_refuse, reading))
 
 
+def _shaped(source: Source) -> _Shaped:
+    if source.shape == "parquet":
+        return _table(partial(tables.parquet_records, wanted=source.columns.keys()))
+    return _SHAPES[source.shape]
+
+
 _Shaped = Callable[[Path, Reading], Iterator[tuple[int, bytes]]]
 _SHAPES: dict[str, _Shaped] = {
     "lines": _records,
     "document": _documents,
     "csv": _table(tables.csv_records),
-    "parquet": _table(tables.parquet_records),
 }
 
 _IDLE: dict[int, list[duckdb.DuckDBPyConnection]] = {}

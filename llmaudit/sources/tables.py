@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmaudit.sources.base import open_bytes
@@ -48,15 +49,27 @@ def csv_records(path: Path, refuse: Refuse) -> Records:
             began = rows.line_num + 1
 
 
-def parquet_records(path: Path, refuse: Refuse) -> Records:
-    """Row number and JSON object of every row, nested columns as they are."""
-    del refuse
+def parquet_records(path: Path, refuse: Refuse, wanted: Collection[str]) -> Records:
+    """Row number and JSON object of every row: those columns that are wanted, in lower case, nested ones as they are."""
     number = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROWS_AT_ONCE):
-            for row in batch.to_pylist(maps_as_pydicts="lossy"):
-                number += 1
-                yield number, _line(row)
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [name for name in file.schema_arrow.names if name.lower() in wanted]
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
+                for row in batch.to_pylist(maps_as_pydicts="lossy"):
+                    number += 1
+                    yield number, _line({name.lower(): _elements(value) for name, value in row.items()})
+    except (pa.ArrowException, OSError) as error:
+        refuse(number + 1, f"the file breaks off: {error}", b"")
+
+
+def _elements(value: Any) -> Any:
+    """A list as a list, where a writer put each of its elements under a name: `{"list": [{"element": ...}]}`."""
+    if not isinstance(value, dict) or value.keys() != {"list"} or not isinstance(value["list"], list):
+        return value
+    return [
+        next(iter(each.values()), None) if isinstance(each, dict) and len(each) == 1 else each for each in value["list"]
+    ]
 
 
 def _text(stream: IO[bytes]) -> io.TextIOWrapper:
