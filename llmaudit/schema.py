@@ -122,10 +122,21 @@ BATCH_ID = col("batch_id", pa.string(), "The ingest that wrote the row; it exist
 
 STRATUM = col("stratum", pa.int32(), "Group of calls inside which texts are sampled.")
 
+BLOCK_COLUMNS = [
+    col("block_hashes", pa.list_(HASH), "Chain over blocks of 512 bytes: entry n names the prompt up to its end."),
+    col("block_bytes", pa.list_(pa.int64()), "UTF-8 bytes of content up to the end of each of these blocks."),
+]
+
 REQUEST_ROWS = pa.schema(
-    [*REQUESTS, col("witness", pa.int32(), "1 provider's own log, 2 gateway, 3 trace."), STRATUM, BATCH_ID]
+    [
+        *REQUESTS,
+        *BLOCK_COLUMNS,
+        col("witness", pa.int32(), "1 provider's own log, 2 gateway, 3 trace."),
+        STRATUM,
+        BATCH_ID,
+    ]
 )
-"""`requests` as stored: before rows of one call are merged."""
+"""`requests` as stored: before rows of one call are merged. Block chains stay here: they are long, and few ask for them."""
 
 CHARGES = pa.schema(
     [

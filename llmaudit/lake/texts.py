@@ -18,6 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llmaudit.lake import blocks
+from llmaudit.lake.blocks import mix
 from llmaudit.lake.masking import mask_column
 from llmaudit.schema import TEXTS
 
@@ -78,6 +80,7 @@ class TextRoom:
             "prompt_sketch": sketch(pieces.last_texts(), self.key),
             "prompt_bytes": pieces.prompt_bytes(),
             "output_bytes": pc.binary_length(calls["output_text"].cast(pa.binary())).cast(pa.int64()),
+            **pieces.blocks(chain, self.key),
             "stratum": self._strata(calls["endpoint"], system),
         }
 
@@ -206,7 +209,7 @@ class _Pieces:
         for position in range(int(counts.max(initial=0))):
             rows = np.flatnonzero(counts > position)
             at = self.offsets[rows] + position
-            state[rows] = _mix(state[rows], self.hashes[at].view(np.uint64))
+            state[rows] = mix(state[rows], self.hashes[at].view(np.uint64))
             size[rows] += self.bytes_[at]
             chained[at], running[at] = state[rows].view(np.int64), size[rows]
         return chained, running
@@ -214,6 +217,13 @@ class _Pieces:
     def lists(self, values: Ints) -> pa.Array:
         lists = pa.ListArray.from_arrays(pa.array(self.offsets, pa.int32()), pa.array(values, pa.int64()))
         return pc.if_else(self._known(), lists, pa.scalar(None, lists.type))
+
+    def blocks(self, chained: Ints, key: bytes) -> dict[str, pa.Array]:
+        hashes, ends, begins = blocks.chain(self.texts, chained, self.offsets, key, UNIT)
+        lists = {"block_hashes": pa.array(hashes, pa.int64()), "block_bytes": pa.array(ends, pa.int64())}
+        begins, known = pa.array(begins, pa.int32()), self._known()
+        listed = {name: pa.ListArray.from_arrays(begins, values) for name, values in lists.items()}
+        return {name: pc.if_else(known, column, pa.scalar(None, column.type)) for name, column in listed.items()}
 
     def last(self, values: Ints) -> pa.Array:
         counts = np.diff(self.offsets)
@@ -271,7 +281,7 @@ def sketch(texts: pa.Array, key: bytes) -> pa.Array:
     runs = vocabulary[encoded.indices.to_numpy(zero_copy_only=False)]
     for step in (1, 2):
         same = owner[step:] == owner[:-step]
-        runs[:-step][same] = _mix(
+        runs[:-step][same] = mix(
             runs[:-step][same], vocabulary[encoded.indices.to_numpy(zero_copy_only=False)][step:][same]
         )
     starts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
@@ -298,16 +308,6 @@ def plain_text(content: str) -> str:
     return "\n".join(
         str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts if isinstance(part, dict)
     )
-
-
-def _mix(state: Words, value: Words | np.uint64) -> Words:
-    """Fold a hash into a running one. Order matters; the inputs are keyed, so the result gives nothing away."""
-    with np.errstate(over="ignore"):
-        mixed = (state ^ value) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019)
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= np.uint64(0xBF58476D1CE4E5B9)
-        result: Words = mixed ^ (mixed >> np.uint64(32))
-        return result
 
 
 def _hash(text: str, key: bytes) -> int:
