@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from llmaudit.detectors.answers import normal, profile
 from llmaudit.detectors.endpoints import KINDS, OTHER, RULES, assign, discover
+from llmaudit.detectors.evidence import forecast, interval, least_share
 from llmaudit.detectors.families import PromptFamilies
-from llmaudit.detectors.student import ProxyStudent, interval
+from llmaudit.detectors.fields import FieldStudent
+from llmaudit.detectors.student import ProxyStudent
 from llmaudit.detectors.templates import PromptTemplates
 from llmaudit.detectors.verdicts import judge
 from llmaudit.detectors.words import masked_words
@@ -119,11 +122,11 @@ def verdict(calls):
 
 
 def why_not(estimator):
-    """Checks that cannot hold, with the reason. None so far: both estimators take numeric matrices as well as texts."""
+    """Checks that cannot hold, with the reason. None so far: the estimators take numeric matrices as well as texts."""
     return {}
 
 
-@parametrize_with_checks([PromptFamilies(), ProxyStudent()], expected_failed_checks=why_not)
+@parametrize_with_checks([PromptFamilies(), ProxyStudent(), FieldStudent()], expected_failed_checks=why_not)
 def test_estimators_keep_the_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -426,7 +429,7 @@ def test_student_learns_topics_and_takes_the_calls_it_is_sure_of():
     assert evidence.lift > 0.85
     assert evidence.coverage > 0.5
     assert evidence.covered_agreement > 0.95
-    assert [size for size, _ in evidence.curve] == [50, 100, 200]
+    assert [size for size, _ in evidence.curve] == [40, 61, 93, 144, 240]
 
 
 def test_student_finds_nothing_in_labels_drawn_at_random():
@@ -479,6 +482,35 @@ def test_members_of_a_group_that_err_together_widen_the_interval():
 def test_student_needs_two_labels_and_five_families():
     with pytest.raises(ValueError, match="five and two"):
         ProxyStudent().evaluate(["same text", "same text"], ["a", "b"])
+
+
+def test_clopper_pearson_guarantees_what_the_textbook_says():
+    assert least_share(299, 299) == pytest.approx(0.05 ** (1 / 299))  # nothing wrong in n: the n-th root of 5 %
+    assert least_share(0, 20) == 0.0
+    assert least_share(19, 20) < least_share(190, 200) < 0.95
+
+
+def test_a_learning_curve_is_carried_on_by_its_own_law():
+    odds = [(n, 1 / (1 + np.exp(-(np.log(n) - 5)))) for n in (40, 80, 160, 240)]
+    found = forecast(odds, 0.02, steps=True)
+    assert found.n == 1200
+    assert found.estimate == pytest.approx(1 / (1 + np.exp(-(np.log(1200) - 5))), abs=1e-6)
+    power = [(n, 1 - 3 * n**-0.4) for n in (40, 80, 160, 240)]
+    assert forecast(power, 0.02, steps=False).estimate == pytest.approx(1 - 3 * 1200**-0.4, abs=1e-6)
+    assert forecast(odds[:2], 0.02, steps=True) is None
+
+
+def test_a_forecast_never_falls_below_what_is_reached():
+    falling = [(40, 0.8), (80, 0.7), (160, 0.72), (240, 0.71)]
+    assert forecast(falling, 0.03, steps=True).estimate >= 0.71 - 0.03
+
+
+def test_partial_scores_spread_less_than_right_and_wrong():
+    halves = np.full(100, 0.5)
+    halves[:10] = 0.6
+    low, high = interval(halves, np.arange(100), binary=False)
+    wide = interval(np.repeat([1.0, 0.0], 50), np.arange(100))
+    assert high - low < (wide[1] - wide[0]) / 5
 
 
 # --- verdicts
@@ -544,16 +576,57 @@ def test_most_frequent_answer_must_be_beaten():
     assert result.verdict == "keep"
 
 
-def test_copied_values_suggest_an_evaluation_and_nothing_more():
+def test_values_copied_from_the_input_are_learned_field_by_field():
     rng = random.Random(29)
     calls = []
     for _ in range(150):
         song, place = " ".join(rng.sample(WORDS, 2)), rng.choice(WORDS)
         calls.append({"prompt": f"Play {song} in the {place}", "output": json.dumps({"song": song, "room": place})})
     result = verdict(calls)
-    assert (result.verdict, result.reason_code) == ("evaluate", "extraction")
-    assert result.agreement is None
+    assert (result.verdict, result.reason_code) == ("move", "learnable")
+    assert result.agreement.estimate > 0.95
     assert result.profile["copy_share"] == 1.0
+    assert {field.path: field.kind for field in result.evidence.fields} == {"song": "copied", "room": "copied"}
+
+
+def test_a_copied_name_that_takes_reasoning_does_not_move():
+    rng = random.Random(34)
+    names = ["Ann", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gil"]
+    calls = []
+    for number in range(300):
+        order = rng.sample(names, 5)
+        clues = [f"{a} stands before {b}." for a, b in pairwise(order)]
+        rng.shuffle(clues)
+        prompt = f"Queue {number}. {' '.join(clues)} Who is in the middle?"
+        calls.append({"prompt": prompt, "output": json.dumps({"case": f"queue {number}", "middle": order[2]})})
+    result = verdict(calls)
+    assert result.verdict == "evaluate"
+    assert result.reason_code in ("field_not_learned", "weak_lift")
+
+
+def test_a_field_that_the_model_makes_up_does_not_move():
+    rng = random.Random(35)
+    texts, labels = topics(300, 35)
+    made_up = ({"topic": label, "note": chatter(rng, 6)} for label in labels)
+    result = verdict({"prompt": t, "output": json.dumps(y)} for t, y in zip(texts, made_up, strict=True))
+    assert (result.verdict, result.reason_code) == ("keep", "generated_json")
+    kinds = {field.path: field.kind for field in result.evidence.fields}
+    assert kinds == {"topic": "closed", "note": "open"}
+
+
+def test_closed_fields_of_an_object_are_learned_one_by_one():
+    texts, labels = topics(300, 36)
+    rng = random.Random(36)
+    answers = [
+        json.dumps({"topic": y, "order": rng.choice(WORDS[24:]) if n % 2 else None}) for n, y in enumerate(labels)
+    ]
+    calls = [
+        {"prompt": f"{t} about {json.loads(a)['order'] or 'nothing'}", "output": a}
+        for t, a in zip(texts, answers, strict=True)
+    ]
+    result = verdict(calls)
+    assert result.verdict == "move"
+    assert {field.path: field.kind for field in result.evidence.fields} == {"topic": "closed", "order": "copied"}
 
 
 def test_a_digit_inside_another_number_is_not_a_copied_value():
@@ -657,8 +730,7 @@ def test_endpoints_of_the_development_log_are_found_without_labels():
 def test_the_development_log_moves_intents_and_leaves_reasoning_alone():
     calls = devlog("devlog.jsonl.gz")
     verdicts = {result.endpoint: result.verdict for result in judge(calls, calls_of(calls))}
-    assert verdicts["/support/intent"] == verdicts["/assistant/intent"] == "move"
-    assert verdicts["/assistant/slots"] in ("move", "evaluate")
+    assert verdicts["/support/intent"] == verdicts["/assistant/intent"] == verdicts["/assistant/slots"] == "move"
     assert "move" not in (verdicts["/tutor/solve"], verdicts["/ide/complete"])
     assert verdicts["/chat/raw"] is None
     assert sum(v == "move" for name, v in verdicts.items() if name.startswith("/quiz/")) <= 2

@@ -28,6 +28,13 @@ _OPTION = re.compile(r"^\s*\(?([A-Za-z]|\d{1,2})[).:]\s*(\S.*)$", re.MULTILINE)
 _MARKER = re.compile(r"\(?([a-z]|\d{1,2})[).:]?")
 
 
+Pairs = frozenset[tuple[str, str]]
+"""An answer as (path, value) pairs; values without case."""
+
+WHOLE = ""
+"""Path of an answer that has no fields."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """Answers of one endpoint, in numbers. Shares are of the sampled calls with an answer."""
@@ -46,6 +53,8 @@ class Profile:
     """Values of the answer found literally in the input; None where the answer has none."""
     closed: bool
     """Few distinct answers that come again and again."""
+    fields: int
+    """Paths that at least a tenth of the answers have a value at; 1 where answers are no JSON."""
     names_options: bool
     """Answers are markers such as (A), and what they stand for changes with the input."""
 
@@ -68,6 +77,7 @@ def profile(inputs: Sequence[str], outputs: Sequence[str], tool_calls: int = 0) 
         repeated_share=sum(n for n in counts.values() if n > 1) / len(answers) if answers else 0.0,
         copy_share=copied,
         closed=closed,
+        fields=_fields(outputs),
         names_options=closed and _names_options(inputs, counts),
     )
 
@@ -80,14 +90,39 @@ def normal(output: str) -> str:
     >>> normal("Refund.")
     'refund'
     """
-    parsed = _json(output)
-    if parsed is not None:
-        return json.dumps(parsed, sort_keys=True, ensure_ascii=False)
+    value = parsed(output)
+    if value is not None:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
     return output.strip().rstrip(".").rstrip().casefold()
 
 
+def pairs_of(output: str) -> Pairs:
+    """An answer as (path, value) pairs.
+
+    >>> sorted(pairs_of('{"who": {"name": "Ann"}, "tags": ["x", "Y"], "n": 2}'))
+    [('n', '2'), ('tags[]', 'x'), ('tags[]', 'y'), ('who.name', 'ann')]
+    >>> sorted(pairs_of(" Ann Lee. "))
+    [('', 'ann lee')]
+    """
+    value = parsed(output)
+    if value is None:
+        return frozenset({(WHOLE, normal(output))})
+    return frozenset(_pairs(value, ""))
+
+
+def _pairs(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _pairs(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _pairs(inner, f"{path}[]")
+    elif value is not None and str(value).strip():
+        yield path, str(value).strip().casefold()
+
+
 def _form(outputs: Sequence[str], *, closed: bool, copied: float | None) -> str:
-    if _share(_json(text) is not None for text in outputs) > _MOST:
+    if _share(parsed(text) is not None for text in outputs) > _MOST:
         return "json"
     if closed:
         return "closed_label"
@@ -98,6 +133,11 @@ def _form(outputs: Sequence[str], *, closed: bool, copied: float | None) -> str:
     if median(len(text.split()) for text in outputs or [""]) > _SHORT_WORDS:
         return "long_text"
     return "extraction" if copied is not None and copied >= _REPEATED else "short_text"
+
+
+def _fields(outputs: Sequence[str]) -> int:
+    counts = Counter(path for output in outputs for path in {path for path, _ in pairs_of(output)})
+    return sum(10 * n >= len(outputs) for n in counts.values())
 
 
 def _is_closed(counts: Counter[str]) -> bool:
@@ -130,8 +170,8 @@ def _copy_share(inputs: Sequence[str], outputs: Sequence[str]) -> float | None:
 
 
 def _values(output: str) -> list[str]:
-    parsed = _json(output)
-    leaves = [output] if parsed is None else list(_leaves(parsed))
+    value = parsed(output)
+    leaves = [output] if value is None else list(_leaves(value))
     return [leaf for text in leaves if (leaf := text.strip().casefold())]
 
 
@@ -168,7 +208,7 @@ def _entropy(counts: Counter[str]) -> float:
     return -sum(share * math.log(share) for share in shares) / math.log(len(counts))
 
 
-def _json(text: str) -> Any:
+def parsed(text: str) -> Any:
     """The object or array that the whole text is, fences aside; None for anything else."""
     body = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
     if body[:1] not in ("{", "["):

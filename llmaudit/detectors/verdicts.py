@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 
 from llmaudit.detectors.answers import MAX_LABEL_SHARE, Profile, normal, profile
-from llmaudit.detectors.student import Evidence, ProxyStudent
+from llmaudit.detectors.evidence import Evidence, FieldEvidence
+from llmaudit.detectors.fields import OPEN, FieldStudent
+from llmaudit.detectors.student import ProxyStudent
 from llmaudit.detectors.words import mask
 
 MAX_ROWS = 1_500
@@ -19,6 +21,8 @@ MIN_INPUTS = 100
 MIN_LIFT = 0.4
 MIN_MARGIN = 0.1
 MIN_COPY = 0.9
+MAX_OPEN, MOST_OPEN = 0.1, 0.3
+MAIN_FIELD, MIN_FIELD_LIFT = 0.1, 0.25
 MOST_REPEAT = 0.6
 MAX_DRIFT = 0.15
 MIN_REPEATS, MIN_SELF_AGREEMENT = 30, 0.8
@@ -88,6 +92,12 @@ def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict
 
 _Decision = tuple[str, str, str, Evidence | None]
 
+_INPUTS_ALIKE = (
+    "inputs_alike",
+    "keep",
+    "The inputs are near-copies of a few texts, so what is learned on one cannot be tested on another.",
+)
+
 
 def _decide(form: Profile, seen: pl.DataFrame) -> _Decision:
     inputs = seen["input"].n_unique()
@@ -99,24 +109,54 @@ def _decide(form: Profile, seen: pl.DataFrame) -> _Decision:
     if form.closed and form.labels == 1:
         reason = "Every sampled call got the same answer: ask whether the call is needed before asking which model."
         return "one_answer", "evaluate", reason, None
-    if form.closed:
+    if form.closed and form.fields <= 1:
         return _decide_closed(form, seen)
-    return *_decide_open(form), None
+    if form.form in ("json", "extraction"):
+        return _decide_fields(form, seen)
+    return *_decide_free(form), None
 
 
-def _decide_open(form: Profile) -> tuple[str, str, str]:
-    """No proxy for free answers: their form can suggest an evaluation, never a move."""
+def _decide_fields(form: Profile, seen: pl.DataFrame) -> _Decision:
+    """Answers with fields, or copied out of the input: every main field has to be learned, and little may be made up."""
+    try:
+        found = FieldStudent().evaluate(seen["input"].to_list(), seen["output"].to_list(), seen["started_at"].to_list())
+    except ValueError:
+        return *_INPUTS_ALIKE, None
+    parts = sum(field.share for field in found.fields)
+    made_up = sum(field.share for field in found.fields if field.kind == OPEN) / parts if parts else 1.0
+    if made_up > MOST_OPEN:
+        reason = (
+            f"{made_up:.0%} of the values in the answers are neither copied from the input nor out of a short list: the "
+            "model makes them up, and no student can be tested on that."
+        )
+        return "generated_json", "keep", reason, found
+    code, verdict, reason = _weigh(form, found)
     copied = form.copy_share or 0.0
-    if form.form in ("json", "extraction") and copied >= MIN_COPY:
-        reason = (
-            f"{copied:.0%} of the values in the answers stand literally in the input: worth a trial on held-out calls."
-        )
-        return "extraction", "evaluate", reason
-    if form.form == "json":
-        reason = (
-            f"Only {copied:.0%} of the values in the JSON answers stand in the input; the rest is made up by the model."
-        )
-        return "generated_json", "keep", reason
+    if verdict == "keep" and copied >= MIN_COPY:
+        reason = f"{copied:.0%} of the values stand literally in the input: worth a trial on held-out calls, though {reason[:1].lower()}{reason[1:]}"
+        return "extraction", "evaluate", reason, found
+    weak = next((field for field in found.fields if _is_main(field) and _is_unlearned(field)), None)
+    if verdict == "move" and made_up > MAX_OPEN:
+        reason = f"{reason.removesuffix('.')}, but {made_up:.0%} of the values are made up by the model."
+        return "open_fields", "evaluate", reason, found
+    if verdict == "move" and weak:
+        reason = f"{reason.removesuffix('.')}, but of the field {weak.path or 'answer'!r} only {weak.agreement or 0.0:.0%} (its most frequent value: {weak.baseline:.0%})."
+        return "field_not_learned", "evaluate", reason, found
+    return code, verdict, reason, found
+
+
+def _is_main(field: FieldEvidence) -> bool:
+    return field.share >= MAIN_FIELD
+
+
+def _is_unlearned(field: FieldEvidence) -> bool:
+    """Even the upper end of its interval is hardly better than guessing. A field with one usual value need not be."""
+    room = max(1 - field.baseline, 1e-9)
+    return field.high is not None and room > MIN_MARGIN and (field.high - field.baseline) / room < MIN_FIELD_LIFT
+
+
+def _decide_free(form: Profile) -> tuple[str, str, str]:
+    """No proxy for free answers: their form can suggest an evaluation, never a move."""
     if form.form == "code":
         return "code", "keep", "Answers are code, where published small models lose a lot."
     if form.form == "number":
@@ -133,26 +173,28 @@ def _decide_closed(form: Profile, seen: pl.DataFrame) -> _Decision:
     try:
         found = ProxyStudent().evaluate(seen["input"].to_list(), answers, times=times)
     except ValueError:
-        reason = "The inputs are near-copies of a few texts, so what is learned on one cannot be tested on another."
-        return "inputs_alike", "keep", reason, None
+        return *_INPUTS_ALIKE, None
     return *_weigh(form, found), found
 
 
 def _weigh(form: Profile, found: Evidence) -> tuple[str, str, str]:
     """Short or repeated answers are no evidence: only what the student learned is."""
-    score = (
-        f"{found.agreement:.0%} of unseen inputs (95 % interval {found.low:.0%} to {found.high:.0%}; always giving the "
-        f"most frequent answer: {found.baseline:.0%})"
+    span = f"95 % interval {found.low:.0%} to {found.high:.0%}"
+    gives = (
+        f"finds {found.agreement:.0%} of the logged values for unseen inputs ({span}; one answer for all: {found.baseline:.0%})"
+        if found.fields
+        else f"gives the logged answer on {found.agreement:.0%} of unseen inputs ({span}; always giving the most frequent "
+        f"answer: {found.baseline:.0%})"
     )
     if found.high < found.baseline:
-        reason = f"A weak model gives the logged answer on {score}: worse than not reading them, as where small edits flip it."
+        reason = f"A weak model {gives}: worse than not reading them, as where small edits flip it."
         return "negative_lift", "keep", reason
     if found.low <= found.baseline + MIN_MARGIN / 2:
-        return "not_learnable", "keep", f"Answers are short, but a weak model gives the logged one on only {score}."
+        return "not_learnable", "keep", f"A weak model {gives}, which is hardly more than guessing."
     doubt = _doubt(form, found)
     if doubt:
-        return doubt[0], "evaluate", f"A weak model gives the logged answer on {score}, but {doubt[1]}."
-    return "learnable", "move", f"Even a deliberately weak model gives the logged answer on {score}."
+        return doubt[0], "evaluate", f"A weak model {gives}, but {doubt[1]}."
+    return "learnable", "move", f"Even a deliberately weak model {gives}."
 
 
 def _doubt(form: Profile, found: Evidence) -> tuple[str, str] | None:
@@ -173,7 +215,7 @@ def _doubt(form: Profile, found: Evidence) -> tuple[str, str] | None:
             "the answer is the letter of an option, and the options change with every input",
         ),
         (
-            form.labels > MAX_LABEL_SHARE * found.n,
+            form.closed and form.labels > MAX_LABEL_SHARE * found.n,
             "too_many_labels",
             f"{form.labels} labels are many for {found.n:,} inputs",
         ),
