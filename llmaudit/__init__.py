@@ -21,6 +21,7 @@ __all__ = [
     "ExactDuplicates",
     "FailedCalls",
     "FineTune",
+    "TruncatedOutputs",
     "audit",
     "open_lake",
     "price",
@@ -35,6 +36,7 @@ _HOMES = {
     "ExactDuplicates": "llmaudit.levers.exact_duplicates",
     "FailedCalls": "llmaudit.levers.failed_calls",
     "FineTune": "llmaudit.levers.fine_tune",
+    "TruncatedOutputs": "llmaudit.levers.truncated_outputs",
     "price": "llmaudit.pricing",
 }
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from llmaudit.levers.exact_duplicates import ExactDuplicates
     from llmaudit.levers.failed_calls import FailedCalls
     from llmaudit.levers.fine_tune import FineTune
+    from llmaudit.levers.truncated_outputs import TruncatedOutputs
     from llmaudit.notebook import Audit, audit, open_lake
     from llmaudit.pricing import price
 

@@ -42,7 +42,6 @@ NOT_BUILT = {
     "semantic_duplicates": "near-equal requests are not compared yet",
     "right_size": "cheaper sibling models are not compared yet",
     "self_host": "inference on own hardware is not priced yet",
-    "truncated_outputs": "cut answers are not examined yet",
     "unused_tools": "tool schemas are not examined yet",
     "context_growth": "re-sent context is not examined yet",
     "prompt_caching": "provider cache rules are not replayed yet",

@@ -19,6 +19,10 @@ HOUR = 3_600
 MOVE = FineTune(endpoints=("/faq", "/route"))
 SET = {FineTune.name: MOVE}
 """Levers that do nothing unless told what."""
+FINDS = {
+    "truncated_outputs": [call(1, finish_reason="length"), call(2, 60, finish_reason="stop")],
+}
+"""Logs in which a lever finds something, where it finds nothing in the usual one."""
 EVERY = [SET.get(name) or lever() for name, lever in levers.registry().items()]
 
 
@@ -187,8 +191,8 @@ def test_endpoints_may_be_named_in_any_sequence(given_as):
 
 @pytest.mark.parametrize("lever", EVERY, ids=lambda lever: lever.name)
 def test_a_changed_batch_has_the_same_calls_and_columns(duck, lever):
-    rows = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
-    usage = replay(duck, rows).usage
+    usual = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
+    usage = replay(duck, FINDS.get(lever.name, usual)).usage
     duck.alias("usage", usage)
     touched = queries.run(duck, "replay_touched", usage=usage, hits=lever.hits(duck, usage))
     before = duck.fetch(touched)
