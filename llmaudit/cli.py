@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 prices_app = typer.Typer(help="The dated price book.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(prices_app, name="prices")
+export_app = typer.Typer(help="Hand-offs to other tools.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(export_app, name="export")
 
 
 class EngineName(StrEnum):
@@ -232,6 +234,65 @@ def prices_show(
     typer.echo("US dollars for a million tokens (other units: for one), by token class.")
     asking.write(rows, "table", None)
     return DONE
+
+
+class FocusVersion(StrEnum):
+    v1_4 = "1.4"
+    v1_2 = "1.2"
+
+
+class Grain(StrEnum):
+    hour = "hour"
+    day = "day"
+
+
+@export_app.command("focus")
+def export_focus(
+    output: Annotated[Path, typer.Option("-o", "--output", help="focus.csv or focus.parquet.")],
+    paths: Paths = None,
+    lake: LakeDir = None,
+    config: ConfigFile = None,
+    focus_version: Annotated[FocusVersion, typer.Option(help="Version of the specification.")] = FocusVersion.v1_4,
+    grain: Annotated[Grain, typer.Option(help="Charge period.")] = Grain.day,
+    tags: Annotated[
+        str | None, typer.Option(help="Keys of the log's own labels to carry as Tags: A,B.", show_default=False)
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="First day after the window.", show_default=False)] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Write priced calls as FOCUS charges, one row per kind of token."""
+    from llmaudit import config as configs
+    from llmaudit import pipeline
+    from llmaudit.export import focus
+
+    focus.check(output, focus_version.value, grain.value)
+    stated = configs.load(
+        config,
+        paths=tuple(paths or ()),
+        lake=lake,
+        since=_day("--since", since),
+        until=_day("--until", until),
+        engine=engine.value if engine else None,
+    )
+    _named(stated)
+    with _progress(quiet=quiet) as (tell, read):
+        tell("Reading and pricing")
+        with pipeline.opened(stated, read=read) as (started, _, book):
+            tell("Writing FOCUS")
+            written = focus.write(
+                started, book, output, version=focus_version.value, grain=grain.value, tags=_names(tags) or ()
+            )
+    if not quiet:
+        for line in written.told():
+            typer.echo(line)
+    return DONE
+
+
+def _named(config: AuditConfig) -> None:
+    if not config.paths and config.lake is None:
+        raise AuditError("Nothing to export: name files, or a lake with --lake DIR.")
 
 
 def main() -> None:

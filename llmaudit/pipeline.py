@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -106,6 +106,22 @@ def run(
         _keep(config, lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
+
+
+@contextmanager
+def opened(
+    config: AuditConfig, *, read: Callable[[str, int], None] = lambda name, size: None
+) -> Iterator[tuple[Engine, Lake, pricing.Book]]:
+    """A lake's tables, priced, without the audit: files that `config` names are taken in first."""
+    with tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True) as scratch:
+        lake = _lake(config, Path(scratch))
+        _ingest(config, lake, Path(scratch), read)
+        engine = engines.start(config.engine, dict(config.engine_options))
+        try:
+            open_tables(engine, lake, config)
+            yield engine, lake, pricing.load(config.prices)
+        finally:
+            engine.close()
 
 
 def open_tables(engine: Engine, lake: Lake, config: AuditConfig) -> None:

@@ -22,7 +22,7 @@ from llmaudit import cli, levers, pipeline, report, sources
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"
 SCHEMA = json.loads(Path(report.__file__).with_name("report.schema.json").read_text("utf-8"))
-COMMANDS = (("report",), ("ingest",), ("query",), ("sources",), ("prices",), ("prices", "show"))
+COMMANDS = (("report",), ("ingest",), ("query",), ("sources",), ("prices",), ("prices", "show"), ("export",), ("export", "focus"))
 
 
 @dataclass(frozen=True)
@@ -358,7 +358,7 @@ def test_a_name_nobody_knows_is_named_with_those_there_are(log, arguments, said)
             ("report", "--tex", "all"),
             r"No such option: --tex \(Possible options: --text.*\)\. Try: llmaudit report --help",
         ),
-        (("reprt",), r"No such command 'reprt'\. Did you mean 'report'\? Try: llmaudit --help"),
+        (("ingst",), r"No such command 'ingst'\. Did you mean 'ingest'\? Try: llmaudit --help"),
         (("query",), r"Missing argument 'sql'\. Try: llmaudit query --help"),
         (("ingest", "a.jsonl"), r"Missing option '--lake'\. Try: llmaudit ingest --help"),
     ],

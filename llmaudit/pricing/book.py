@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cache
@@ -115,6 +115,15 @@ class Book:
     user: UserPrices
     _shelf: Shelf = field(repr=False)
     _cache: dict[Place, list[Wide]] = field(default_factory=dict, repr=False, compare=False)
+
+    def at_list(self) -> Book:
+        """The same book without what is the user's alone: their discounts, and their rates for models that have a list price."""
+        listed = tuple(r for r in self.user.rates if not self._is_listed(r.provider, r.model))
+        own = replace(self.user, rates=listed, discounts=())
+        return self if own == self.user else replace(self, user=own, _cache={})
+
+    def _is_listed(self, provider: str | None, model: str) -> bool:
+        return names.find(self._shelf.lookup, provider, model) is not None
 
     def place(self, provider: str | None, model: str | None, tier: str | None, region: str | None) -> Place | None:
         """Resolve what a log says into a place in the book; None is unknown."""

@@ -109,6 +109,8 @@ with
             focus_cell(x_model) as own_model,
             focus_cell(x_tokentype) as own_class,
             focus_cell(x_usagetype) as usage_type,
+            focus_cell(x_provider) as own_provider,
+            focus_cell(x_servicetier) as own_tier,
             concat_ws(
                 '|',
                 focus_cell(skupriceid),
@@ -247,7 +249,7 @@ select
             twin
         )
     ) as charge_id,
-    focus_provider(seller) as provider,
+    coalesce(own_provider, focus_provider(seller)) as provider,
     account as account_id,
     sub_account as sub_account_id,
     start_at as charge_period_start,
@@ -259,6 +261,8 @@ select
     case
         when category <> 'Usage'
         then null
+        when own_tier is not null
+        then own_tier
         when regexp_matches(all_words, '\b(batch|btch)\b')
         then 'batch'
         when regexp_matches(all_words, '\bflex\b')

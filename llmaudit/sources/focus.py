@@ -51,6 +51,8 @@ NAMES = (
     "SubAccountId",
     "Tags",
     "x_Model",
+    "x_Provider",
+    "x_ServiceTier",
     "x_TokenType",
     "x_UsageType",
     "x_Operation",
