@@ -22,7 +22,16 @@ from llmaudit import cli, levers, pipeline, report, sources
 
 SAMPLES = Path(__file__).parents[1] / "sample_logs"
 SCHEMA = json.loads(Path(report.__file__).with_name("report.schema.json").read_text("utf-8"))
-COMMANDS = (("report",), ("ingest",), ("query",), ("sources",), ("prices",), ("prices", "show"), ("export",), ("export", "focus"))
+COMMANDS = (
+    ("report",),
+    ("ingest",),
+    ("query",),
+    ("sources",),
+    ("prices",),
+    ("prices", "show"),
+    ("export",),
+    ("export", "focus"),
+)
 
 
 @dataclass(frozen=True)
