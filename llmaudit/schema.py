@@ -238,7 +238,11 @@ PRICED = pa.schema(
     [
         *REQUESTS,
         col("model", pa.string(), "Model as billed: response_model, else request_model."),
-        col("billable", pa.bool_(), "False for failures without usage and for gateway cache hits."),
+        col(
+            "billable",
+            pa.bool_(),
+            "False for failures without usage, calls turned away (401, 403, 404, 429) and gateway cache hits.",
+        ),
         col("cost_usd", USD, "Contracted cost; null where nothing prices the call."),
         col("list_usd", USD, "Cost at list price."),
         col("priced_by", pa.string(), "exact, alias, rule, user or reported; null where unpriced or not billable."),

@@ -13,8 +13,8 @@ from llmaudit.levers.base import Lever, Stage, not_made
 class FailedCalls(Lever):
     """Do not make the calls that failed or were cancelled after tokens had been used.
 
-    Failures that the provider does not bill (most 429 and 5xx answers) save nothing and are counted
-    in the evidence only. The success that followed a failure keeps its cost.
+    Three numbers are kept apart: what was billed (the saving), failures that nobody billed (counted), and the time
+    that failures cost (`delay_ms`). The success that followed a failure keeps its cost.
     """
 
     name = "failed_calls"
@@ -29,7 +29,10 @@ class FailedCalls(Lever):
     evidence_query = "failures"
 
     def assumes(self) -> tuple[str, ...]:
-        return ("the log reports usage for a failed call exactly when the provider billed it",)
+        return (
+            "the log reports usage for a failed call exactly when the provider billed it",
+            "every cause can be mended, and mending it costs nothing worth counting",
+        )
 
     def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return not_made(batch)

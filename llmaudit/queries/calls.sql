@@ -310,7 +310,9 @@ select
     coalesce(m.response_model, m.request_model) as model,
     coalesce(o.billing_mode, m.billing_mode, 'metered') = 'metered'
     and not coalesce(m.gateway_cache_hit, false)
-    and not (m.status <> 'ok' and m.input_tokens is null and m.output_tokens is null) as billable,
+    and not (m.status <> 'ok' and m.input_tokens is null and m.output_tokens is null)
+    -- Turned away at the door: nobody bills that, although some gateways count the prompt.
+    and not (m.status = 'error' and coalesce(m.http_status, 0) in (401, 403, 404, 429)) as billable,
     m.stratum
 from merged as m
 left join shared_ids as s on m.request_id = s.request_id

@@ -3,4 +3,17 @@
 -- grain:    one row per request_id
 -- params:
 -- columns:  request_id
-select request_id from usage where billable and status <> 'ok' order by request_id
+select request_id
+from usage
+where
+    billable
+    and status <> 'ok'
+    and (
+        coalesce(input_tokens, 0)
+        + coalesce(output_tokens, 0)
+        + coalesce(images, 0)
+        + coalesce(web_searches, 0)
+        > 0
+        or reported_cost_usd > 0
+    )
+order by request_id
