@@ -105,6 +105,8 @@ class Source(ABC):
     """Whose word a row is: 1 the provider's own log, 2 a gateway, 3 a trace."""
     columns: ClassVar[Mapping[str, str]]
     """JSON keys that are read, with their DuckDB types. Anything that may change its type is VARCHAR or JSON."""
+    bodies: ClassVar[tuple[str, str] | None] = None
+    """Columns with a request and its answer as any provider's own bodies: its SELECT sees them in OpenAI's words."""
     shape: ClassVar[str] = "lines"
     """lines: one JSON record a line. document: one JSON document, or several. csv, parquet: a table, a record a row."""
     caveats: ClassVar[Mapping[str, str]] = {}

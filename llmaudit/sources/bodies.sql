@@ -1,8 +1,15 @@
 -- The bodies that providers send and return, read once for every source that carries them.
 -- read_request(json) and read_response(json) give one struct each; conventions on what a token
--- count includes are resolved here. OpenAI Chat Completions and Responses, Anthropic Messages.
+-- count includes are resolved here. OpenAI Chat Completions and Responses and their likes, Anthropic Messages.
 -- Give a macro columns, not expressions: it repeats its argument, and the planner pays for each copy.
 create or replace macro as_count(x) as try_cast(try_cast(x as double) as bigint);
+
+-- Money as text, with thousands separators or an exponent.
+create or replace macro as_money(x) as
+    coalesce(
+        try_cast(replace(x, ',', '') as decimal(38, 12)),
+        try_cast(try_cast(replace(x, ',', '') as double) as decimal(38, 12))
+    );
 
 -- Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size. A
 -- time before 1973 or after the year 5138 is none.
@@ -84,7 +91,10 @@ create or replace macro fold_chat(es) as
         'id', list_filter(list_transform(es, lambda e : e.id), lambda s : s is not null)[1],
         'model', list_filter(list_transform(es, lambda e : e.model), lambda s : s is not null)[1],
         'service_tier', list_filter(list_transform(es, lambda e : e.service_tier), lambda s : s is not null)[-1],
-        'usage', list_filter(es, lambda e : json_type(e.usage) = 'OBJECT')[-1].usage,
+        'usage', coalesce(
+            list_filter(es, lambda e : json_type(e.usage) = 'OBJECT')[-1].usage,
+            list_filter(es, lambda e : json_type(e.x_groq.usage) = 'OBJECT')[-1].x_groq.usage
+        ),
         'error', list_filter(es, lambda e : json_type(e.error) = 'OBJECT')[-1].error,
         'choices', json_array(
             json_object(
@@ -141,7 +151,7 @@ create or replace macro fold_events(events) as
                 lambda e : from_json(
                     e,
                     '{"type": "VARCHAR", "id": "VARCHAR", "index": "VARCHAR", "model": "VARCHAR", "service_tier": "VARCHAR",
-                      "usage": "JSON", "message": "JSON", "response": "JSON", "error": "JSON",
+                      "usage": "JSON", "message": "JSON", "response": "JSON", "error": "JSON", "x_groq": {"usage": "JSON"},
                       "delta": {"text": "VARCHAR", "stop_reason": "VARCHAR", "partial_json": "VARCHAR"},
                       "content_block": {"type": "VARCHAR", "name": "VARCHAR"},
                       "choices": [{"finish_reason": "VARCHAR", "delta": {"content": "VARCHAR",
@@ -193,14 +203,17 @@ create or replace macro was_streamed(response) as
 
 create or replace macro usage_shape() as
     '{"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
-      "total_tokens": "VARCHAR", "prompt_cache_hit_tokens": "VARCHAR",
+      "total_tokens": "VARCHAR", "prompt_cache_hit_tokens": "VARCHAR", "prompt_cache_miss_tokens": "VARCHAR", "num_cached_tokens": "VARCHAR",
+      "reasoning_tokens": "VARCHAR", "num_search_queries": "VARCHAR", "cost": "VARCHAR", "cost_in_usd_ticks": "VARCHAR",
       "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR",
       "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
       "prompt_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "cache_creation_tokens": "VARCHAR",
-        "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR", "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"},
+        "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR", "video_tokens": "VARCHAR", "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"},
+        "cached_tokens_details": {"audio_tokens": "VARCHAR", "image_tokens": "VARCHAR", "video_tokens": "VARCHAR"},
         "cache_creation_token_details": {"ephemeral_1h_input_tokens": "VARCHAR"}},
       "input_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR",
-        "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"}},
+        "cache_write_tokens_details": {"ttl_12h_tokens": "VARCHAR"},
+        "cached_tokens_details": {"audio_tokens": "VARCHAR", "image_tokens": "VARCHAR", "video_tokens": "VARCHAR"}},
       "completion_tokens_details": {"reasoning_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
       "output_tokens_details": {"reasoning_tokens": "VARCHAR", "thinking_tokens": "VARCHAR", "audio_tokens": "VARCHAR", "image_tokens": "VARCHAR"},
       "server_tool_use": {"web_search_requests": "VARCHAR"},
@@ -213,14 +226,14 @@ create or replace macro read_usage(u, is_anthropic) as
         [
             {
                 'input': as_count(coalesce(u.prompt_tokens, u.input_tokens)),
-                'read': as_count(coalesce(u.prompt_tokens_details.cached_tokens, u.input_tokens_details.cached_tokens, u.cache_read_input_tokens, u.prompt_cache_hit_tokens)),
+                'read': as_count(coalesce(u.prompt_tokens_details.cached_tokens, u.input_tokens_details.cached_tokens, u.cache_read_input_tokens, u.prompt_cache_hit_tokens, u.num_cached_tokens)),
                 'write': greatest(
                     as_count(coalesce(u.prompt_tokens_details.cache_write_tokens, u.input_tokens_details.cache_write_tokens, u.cache_creation_input_tokens, u.prompt_tokens_details.cache_creation_tokens)),
                     as_count(u.cache_creation.ephemeral_5m_input_tokens) + as_count(u.cache_creation.ephemeral_1h_input_tokens)
                 ),
                 'write_long': as_count(coalesce(u.cache_creation.ephemeral_1h_input_tokens, u.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens, u.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens, u.prompt_tokens_details.cache_write_tokens_details.ttl_12h_tokens)),
                 'output': as_count(coalesce(u.completion_tokens, u.output_tokens)),
-                'reasoning': as_count(coalesce(u.completion_tokens_details.reasoning_tokens, u.output_tokens_details.reasoning_tokens, u.output_tokens_details.thinking_tokens)),
+                'reasoning': as_count(coalesce(u.completion_tokens_details.reasoning_tokens, u.output_tokens_details.reasoning_tokens, u.output_tokens_details.thinking_tokens, u.reasoning_tokens)),
                 'total': as_count(u.total_tokens),
                 'compaction': case when len(u.iterations) > 0 then list_filter(u.iterations, lambda i : i.type = 'compaction') end
             }
@@ -228,7 +241,9 @@ create or replace macro read_usage(u, is_anthropic) as
         lambda n : {
             'input_tokens': n.input
             + case
-                when is_anthropic or coalesce(n.read, 0) + coalesce(n.write, 0) > n.input
+                when is_anthropic
+                or coalesce(n.read, 0) + coalesce(n.write, 0) > n.input
+                or (coalesce(n.read, 0) + coalesce(n.write, 0) > 0 and n.total = n.input + n.output + coalesce(n.read, 0) + coalesce(n.write, 0))
                 then coalesce(n.read, 0) + coalesce(n.write, 0)
                 else 0
             end
@@ -240,14 +255,18 @@ create or replace macro read_usage(u, is_anthropic) as
                 when n.input is null and n.output is null then null
                 else coalesce(n.output, 0)
             end
-            + case when n.reasoning > 0 and n.total = n.input + n.output + n.reasoning then n.reasoning else 0 end
+            + case when n.reasoning > 0 and (n.total = n.input + n.output + n.reasoning or n.reasoning > coalesce(n.output, 0)) then n.reasoning else 0 end
             + coalesce(list_sum(list_transform(n.compaction, lambda i : coalesce(as_count(i.output_tokens), 0))), 0),
             'reasoning_tokens': n.reasoning,
             'input_audio_tokens': as_count(coalesce(u.prompt_tokens_details.audio_tokens, u.input_tokens_details.audio_tokens)),
             'output_audio_tokens': as_count(coalesce(u.completion_tokens_details.audio_tokens, u.output_tokens_details.audio_tokens)),
             'input_image_tokens': as_count(coalesce(u.prompt_tokens_details.image_tokens, u.input_tokens_details.image_tokens)),
             'output_image_tokens': as_count(coalesce(u.completion_tokens_details.image_tokens, u.output_tokens_details.image_tokens)),
-            'web_searches': as_count(u.server_tool_use.web_search_requests)
+            'cache_audio_read_tokens': as_count(coalesce(u.prompt_tokens_details.cached_tokens_details.audio_tokens, u.input_tokens_details.cached_tokens_details.audio_tokens)),
+            'cache_image_read_tokens': as_count(coalesce(u.prompt_tokens_details.cached_tokens_details.image_tokens, u.input_tokens_details.cached_tokens_details.image_tokens)),
+            'input_video_tokens': as_count(u.prompt_tokens_details.video_tokens),
+            'cache_video_read_tokens': as_count(u.prompt_tokens_details.cached_tokens_details.video_tokens),
+            'web_searches': as_count(coalesce(u.server_tool_use.web_search_requests, u.num_search_queries))
         }
     )[1];
 
@@ -302,17 +321,16 @@ create or replace macro answer_text(b) as
             )
     end;
 
-create or replace macro open_response(response) as
-    from_json(
-        open_body(response),
-        '{"id": "VARCHAR", "model": "VARCHAR", "object": "VARCHAR", "type": "VARCHAR", "status": "VARCHAR", "stop_reason": "VARCHAR",
-          "service_tier": "VARCHAR", "error": "JSON", "incomplete_details": {"reason": "VARCHAR"},
-          "usage": ' || usage_shape() || ',
-          "choices": [{"finish_reason": "VARCHAR", "text": "VARCHAR",
-            "message": {"content": "VARCHAR", "refusal": "VARCHAR", "tool_calls": [{"function": "JSON"}]}}],
-          "output": [{"type": "VARCHAR", "content": [{"text": "VARCHAR", "refusal": "VARCHAR"}], "name": "VARCHAR", "arguments": "VARCHAR"}],
-          "content": [{"type": "VARCHAR", "text": "VARCHAR", "name": "VARCHAR", "input": "VARCHAR"}]}'
-    );
+create or replace macro response_shape() as
+    '{"id": "VARCHAR", "model": "VARCHAR", "object": "VARCHAR", "type": "VARCHAR", "status": "VARCHAR", "stop_reason": "VARCHAR",
+      "service_tier": "VARCHAR", "error": "JSON", "x_groq": "JSON", "stream": "VARCHAR", "incomplete_details": {"reason": "VARCHAR"},
+      "usage": ' || usage_shape() || ',
+      "choices": [{"finish_reason": "VARCHAR", "text": "VARCHAR",
+        "message": {"content": "VARCHAR", "refusal": "VARCHAR", "tool_calls": [{"function": "JSON"}]}}],
+      "output": [{"type": "VARCHAR", "content": [{"text": "VARCHAR", "refusal": "VARCHAR"}], "name": "VARCHAR", "arguments": "VARCHAR"}],
+      "content": [{"type": "VARCHAR", "text": "VARCHAR", "name": "VARCHAR", "input": "VARCHAR"}]}';
+
+create or replace macro open_response(response) as from_json(open_body(response), response_shape());
 
 create or replace macro read_response(b) as
     {
@@ -320,6 +338,22 @@ create or replace macro read_response(b) as
         'model': b.model,
         'is_anthropic': coalesce(b.type = 'message', false)
         or (b.usage.prompt_tokens is null and coalesce(b.usage.cache_read_input_tokens, b.usage.cache_creation_input_tokens, b.stop_reason) is not null),
+        'stream': try_cast(b.stream as boolean),
+        'provider': case
+            when b.object = 'gemini' then 'gcp.gemini'
+            when b.object = 'vertex' then 'gcp.vertex_ai'
+            when b.object = 'bedrock' then 'aws.bedrock'
+            when coalesce(b.type = 'message', false) then 'anthropic'
+            when json_type(b.x_groq) = 'OBJECT' then 'groq'
+            when b.usage.prompt_cache_miss_tokens is not null then 'deepseek'
+            when b.usage.cost_in_usd_ticks is not null then 'x_ai'
+        end,
+        -- Dollars: a number, Perplexity's object with its total, or xAI's ticks of 1e-10.
+        'reported_cost_usd': coalesce(
+            as_money(b.usage.cost),
+            as_money(try_cast(b.usage.cost as json) ->> '$.total_cost'),
+            try_cast(b.usage.cost_in_usd_ticks as decimal(28, 0)) * 0.0000000001
+        ),
         'operation': case
             when b.object = 'response' then 'responses'
             when b.object = 'list' and b.usage.prompt_tokens is not null then 'embeddings'
@@ -402,6 +436,8 @@ create or replace macro read_request(q, request) as
                 unwrapped(request),
                 '{"messages": null, "input": null, "prompt": null, "system": null, "instructions": null, "tools": null, "stream": null,
                   "stream_options": null, "user": null, "metadata": null, "store": null, "service_tier": null, "prompt_cache_key": null,
+                  "contents": null, "systemInstruction": null, "system_instruction": null, "toolConfig": null, "inputText": null, "message": null,
+                  "chat_history": null, "preamble": null, "texts": null, "labels": null, "requestMetadata": null,
                   "safety_identifier": null, "extra_headers": null, "timeout": null}'
             ) as varchar
         )

@@ -19,13 +19,6 @@ create or replace macro ticks_as_utc(x) as
         then make_timestamp((try_cast(x as bigint) - 621355968000000000) // 10)
     end;
 
--- A number of a bill, thousands separators or not.
-create or replace macro as_money(x) as
-    coalesce(
-        try_cast(replace(x, ',', '') as decimal(38, 12)),
-        try_cast(try_cast(replace(x, ',', '') as double) as decimal(38, 12))
-    );
-
 -- How many base units one unit of measure is: 1K, 1M, '1M Tokens', '100 Hours', '1 GB/Month'.
 create or replace macro azure_block(unit) as
     try_cast(nullif(regexp_extract(replace(unit, ',', ''), '^\s*(\d+(\.\d+)?)\s*([KMB]\b)?', 1), '') as decimal(18, 3))

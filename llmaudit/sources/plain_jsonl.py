@@ -1,7 +1,7 @@
 """Request logs that teams write themselves: one JSON object a line, in the documented plain shape.
 
-`request` and `response` hold the provider's own bodies (OpenAI Chat Completions or Responses, Anthropic
-Messages; streamed answers as their events). Required: a time, a model, and either usage or the texts.
+`request` and `response` hold the provider's own bodies (OpenAI Chat Completions or Responses and what speaks like
+them, Anthropic Messages, Gemini, Bedrock's Converse and InvokeModel; streamed answers as their events). Required: a time, a model, and either usage or the texts.
 Token counts are as the body's provider means them; `bodies.sql` resolves what includes what.
 Spec: docs/sources/plain_jsonl.md.
 """
@@ -16,6 +16,7 @@ from llmaudit.sources.base import Peek, Source
 
 class PlainJsonl(Source):
     name = "plain_jsonl"
+    bodies = ("request", "response")
     columns: ClassVar[Mapping[str, str]] = {
         "timestamp": "VARCHAR",
         "request_id": "VARCHAR",

@@ -35,16 +35,21 @@ select
     started_at,
     try_cast(latency_ms as double) as duration_ms,
     try_cast(ttft_ms as double) as first_token_ms,
-    coalesce(provider, case when a.is_anthropic then 'anthropic' end) as provider,
+    coalesce(gateway_provider(provider), a.provider, case when a.is_anthropic then 'anthropic' end) as provider,
     account_id,
-    coalesce(billing_mode, 'metered') as billing_mode,
+    coalesce(billing_mode, case when a.service_tier = 'provisioned' then 'provisioned' end, 'metered') as billing_mode,
     coalesce(operation, a.operation, 'chat') as operation,
     coalesce(q.model, model) as request_model,
     a.model as response_model,
     coalesce(region, a.region) as region,
-    case when a.service_tier in ('default', 'auto') then 'standard' else a.service_tier end as service_tier,
+    case
+        when a.service_tier in ('default', 'auto', 'on_demand')
+        then 'standard'
+        when a.service_tier <> 'provisioned'
+        then a.service_tier
+    end as service_tier,
     q.service_tier as requested_service_tier,
-    coalesce(q.stream, was_streamed(response)) as stream,
+    coalesce(q.stream, a.stream, was_streamed(response)) as stream,
     q.temperature as temperature,
     q.max_output_tokens as max_output_tokens,
     q.tools_offered as tools_offered,
@@ -77,18 +82,23 @@ select
     http_status,
     coalesce(
         failure ->> '$.type',
+        failure ->> '$.status',
         failure ->> '$.code',
         a.error ->> '$.type',
         a.error ->> '$.code',
         case when json_type(failure) = 'VARCHAR' then failure ->> '$' end
     ) as error_type,
     a.finish_reason as finish_reason,
-    try_cast(cost_usd as decimal(38, 12)) as reported_cost_usd,
+    coalesce(try_cast(cost_usd as decimal(38, 12)), a.reported_cost_usd) as reported_cost_usd,
     q.system_text as system_text,
     q.system_head as system_head,
     q.messages as messages,
     first_user_of(q.messages) as first_user,
     q.tools_text as tools_text,
-    q.params_text as params_text,
+    case
+        when q.model is null and model is not null
+        then cast(json_merge_patch(try_cast(q.params_text as json), json_object('model', model)) as varchar)
+        else q.params_text
+    end as params_text,
     a.output_text as output_text
 from judged

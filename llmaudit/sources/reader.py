@@ -100,11 +100,12 @@ def read_together(
     with _connection(files[0][2]) as con:
         _make_room(con, files[0][2], 0)
         columns = ", ".join(f'"{name}" {kind}' for name, kind in source.columns.items())
-        con.execute("drop view if exists raw")
+        _close_lines(con)
         con.execute(f"create or replace table gathered (record bigint, unread boolean, {columns})")
         try:
             apart = _gather(con, source, [path for path, _, _ in files])
             con.execute("create or replace view raw as select * from gathered")
+            _in_one_language(con, source)
             refused: list[list[tuple[int, str]]] = [[] for _ in files]
             for batch in con.sql(_select(con, source, *[each for _, _, each in files])).to_arrow_reader(BATCH_ROWS):
                 for file, rows in _by_file(batch):
@@ -114,7 +115,7 @@ def read_together(
             for (_, reading, _), each in zip(files, refused, strict=True):
                 reading.refused += [Refused(at, reason, "") for at, reason in each]
         finally:
-            con.execute("drop view if exists raw")
+            _close_lines(con)
             con.execute("drop table gathered")
     for file in apart:
         yield from ((file, batch) for batch in read(source, *files[file]))
@@ -181,7 +182,25 @@ def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
 
 
 def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> None:
-    con.execute(f"create or replace view raw as {_lines_of(source, path, longest_line)}")
+    _close_lines(con)
+    con.execute(f"create view raw as {_lines_of(source, path, longest_line)}")
+
+
+def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
+    for view in ("raw", "records"):
+        con.execute(f"drop view if exists {view}")
+
+
+def _in_one_language(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Where `raw` holds bodies of other makes, bring them to OpenAI's words. Planning that takes long: only then."""
+    if source.bodies is None:
+        return
+    asked, answered = source.bodies
+    is_foreign = f'asks_foreign("{asked}") or answers_foreign("{answered}")'
+    if con.sql(f"select 1 from raw where {is_foreign} limit 1").fetchall():
+        told = f'as_openai_request("{asked}") as "{asked}", as_openai_response("{answered}") as "{answered}"'
+        con.execute("alter view raw rename to records")
+        con.execute(f"create view raw as select * replace ({told}) from records")
 
 
 def _lines_of(source: Source, path: Path, longest_line: int, file: int = 0) -> str:
@@ -207,6 +226,7 @@ def _rows(
     con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading, mended: _Mended | None
 ) -> Iterator[pa.RecordBatch]:
     refused: list[tuple[int, str]] = []
+    _in_one_language(con, source)
     for batch in con.sql(_select(con, source, options)).to_arrow_reader(BATCH_ROWS):
         kept = _sorted_out(batch, reading, refused)
         reading.rows_kept += kept.num_rows
