@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
+from llmaudit import assemble, pipeline, queries, schema
 from llmaudit import engine as engines
-from llmaudit import pipeline, queries, schema
 from llmaudit.config import AuditConfig
 from llmaudit.errors import AuditError
 from llmaudit.lake import Lake
@@ -41,6 +42,17 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
                 raise
             raise AuditError(f"{str(error).splitlines()[0]}\nTables: {', '.join(TABLES)}.") from error
         return pl.DataFrame(engine.fetch("asked"))
+    finally:
+        engine.close()
+
+
+def bills(config: AuditConfig) -> list[dict[str, Any]]:
+    """Every bill in the lake against its calls, as report.json has it under `bills`."""
+    assert config.lake is not None
+    lake = Lake.open(config.lake)
+    engine = engines.start(config.engine, dict(config.engine_options))
+    try:
+        return assemble.bills(pipeline.reconciled(engine, lake, config))
     finally:
         engine.close()
 

@@ -14,6 +14,8 @@ import polars as pl
 
 from llmaudit.config import AuditConfig
 from llmaudit.detectors.verdicts import Verdict
+from llmaudit.reconcile import Place, Reconciled
+from llmaudit.reconcile.rounding import MICRO, shared
 from llmaudit.replay import Interval, Plan, Saved, Step, interval
 
 Row = Mapping[str, Any]
@@ -48,7 +50,6 @@ NOT_BUILT = {
     "batchable": "waiting time is not examined yet",
     "service_tier": "premium tiers are not examined yet",
     "reserved_capacity": "commitments are not simulated yet",
-    "reconcile_classes": "the difference between bill and log is shown, its causes are not separated yet",
     "forecast": "no forecast is made yet",
     "anomalies": "spikes are not looked for yet",
 }
@@ -275,25 +276,53 @@ def fine_tune(
     ]
 
 
-def bills(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Bill against log, per bill. The difference is shown whole: nothing explains it away."""
-    return [
-        {
-            "source": r["source"],
-            "account_id": r["account_id"],
-            "currency": r["currency"],
-            "start": _bare(r["start_at"]),
-            "end": _bare(r["end_at"]),
-            "billed": r["billed"],
-            "priced": r["priced_usd"],
-            "capture_rate": float(r["priced_usd"] / r["billed"])
-            if r["priced_usd"] is not None and r["billed"]
-            else None,
-            "classes": [],
-            "unexplained": r["difference_usd"],
-        }
-        for r in rows
-    ]
+def bills(found: Sequence[Reconciled]) -> list[dict[str, Any]]:
+    """Bill against log, per bill. Classes and what stays unexplained sum to billed less priced, to the micro-unit."""
+    return [_bill(one) for one in found]
+
+
+def _bill(found: Reconciled) -> dict[str, Any]:
+    bill, priced = found.bill, found.priced
+    names = [part.name for part in found.parts]
+    amounts = _tied([*(part.amount for part in found.parts), found.unexplained or Decimal(0)], found.billed, priced)
+    return {
+        "source": bill.source,
+        "provider": bill.provider,
+        "account_id": bill.account_id,
+        "currency": bill.currency,
+        "start": _bare(bill.start_at),
+        "end": _bare(bill.end_at),
+        "billed": found.billed,
+        "priced": priced,
+        "capture_rate": float(priced / found.billed) if priced is not None and found.billed else None,
+        "classes": [
+            {"class": name, "amount": amount, "evidence": list(part.evidence), "rows": part.rows}
+            for name, amount, part in zip(names, amounts, found.parts, strict=False)
+        ],
+        "unexplained": None if priced is None else amounts[-1],
+        "same_spend_as": found.same_as,
+        "same_spend_off": found.off,
+        "reason": found.reason,
+        "assumptions": list(found.assumptions),
+        "days": [_bill_place(place) for place in found.days],
+        "models": [_bill_place(place) for place in found.models],
+    }
+
+
+def _bill_place(place: Place) -> dict[str, Any]:
+    names = list(place.parts)
+    amounts = _tied([place.parts[name] for name in names], place.billed, place.priced)
+    return {
+        "key": place.key,
+        "billed": place.billed,
+        "priced": place.priced,
+        "classes": [{"class": name, "amount": amount} for name, amount in zip(names, amounts, strict=True)],
+    }
+
+
+def _tied(parts: Sequence[Decimal], billed: Decimal, priced: Decimal | None) -> list[Decimal]:
+    """Parts in micro-units that sum to the difference of the two totals as they are shown."""
+    return shared(parts, billed.quantize(MICRO) - (priced or Decimal(0)).quantize(MICRO))
 
 
 def analyses(statuses: Mapping[str, tuple[str, str | None]]) -> list[dict[str, Any]]:

@@ -210,6 +210,41 @@ def query(
 
 
 @app.command()
+def reconcile(
+    lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="JSON file to write.", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+    since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="First day after the window.", show_default=False)] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
+) -> int:
+    """Hold the lake's bills against its calls: what differs, why, and what nothing explains."""
+    from llmaudit import asking
+    from llmaudit import config as configs
+    from llmaudit.report import plain
+    from llmaudit.report.sections import bills as section
+
+    stated = configs.load(
+        config,
+        lake=lake,
+        since=_day("--since", since),
+        until=_day("--until", until),
+        engine=engine.value if engine else None,
+    )
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        raise AuditError(f"{output}: name a file in a folder that is there.")
+    found = asking.bills(stated)
+    if output is not None:
+        output.write_text(plain.to_json({"bills": found}), encoding="utf-8")
+    if not found:
+        raise AuditError(f"{lake} holds no bill. Take one in with: llmaudit ingest BILL --lake {lake}")
+    typer.echo(section.text([plain.plain(bill) for bill in found]))
+    return DONE
+
+
+@app.command()
 def sources() -> int:
     """List the kinds of files that can be read."""
     from llmaudit import sources as readers

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from llmaudit import __version__, assemble, doubts, levers, pricing, queries, schema
+from llmaudit import __version__, assemble, doubts, levers, pricing, queries, reconcile, schema
 from llmaudit import engine as engines
 from llmaudit.config import AuditConfig, days_between
 from llmaudit.detectors import endpoints, sample
@@ -87,7 +87,7 @@ def run(
         )
         queries.run(engine, "requests", endpoints="discovered", money=money)
         tell("Asking questions")
-        facts = _facts(engine, unmetered, config, stored)
+        facts = _facts(engine, unmetered, config, stored, book)
         tell("Judging endpoints")
         verdicts = judge(
             found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
@@ -134,6 +134,14 @@ def open_tables(engine: Engine, lake: Lake, config: AuditConfig) -> None:
     engine.alias("usage", "aggregates")
 
 
+def reconciled(engine: Engine, lake: Lake, config: AuditConfig) -> list[reconcile.Reconciled]:
+    """A lake's bills against its calls, without the rest of an audit."""
+    open_tables(engine, lake, config)
+    [ends] = _rows(engine, queries.run(engine, "log_ends"))
+    book = pricing.load(config.prices)
+    return reconcile.reconcile(engine, book, pricing.no_rates, ends["first_at"], ends["last_at"])
+
+
 @dataclass(frozen=True)
 class _Facts:
     """Answers of the queries, as the report needs them."""
@@ -147,7 +155,7 @@ class _Facts:
     duplicates: Mapping[str, Any]
     duplicate_classes: list[dict[str, Any]]
     by_ttl: list[dict[str, Any]]
-    bills: list[dict[str, Any]]
+    bills: list[reconcile.Reconciled]
     likely: Mapping[str, Any]
     labels: pl.DataFrame
     stored: int
@@ -238,7 +246,7 @@ def _endpoints(engine: Engine) -> tuple[pl.DataFrame, endpoints.Discovery]:
     return found, discovery
 
 
-def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int) -> _Facts:
+def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int, book: pricing.Book) -> _Facts:
     """Ask every question the report answers."""
     [totals] = _rows(engine, queries.run(engine, "totals", unmetered=unmetered))
     engine.put("days", _days(totals, config))
@@ -260,7 +268,7 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int) -> 
         duplicates=duplicates,
         duplicate_classes=_rows(engine, queries.run(engine, "duplicate_classes")),
         by_ttl=_rows(engine, queries.run(engine, "duplicates_by_ttl")),
-        bills=_rows(engine, queries.run(engine, "bills")),
+        bills=reconcile.reconcile(engine, book, pricing.no_rates, totals["first_at"], totals["last_at"]),
         likely=likely,
         labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
         stored=stored,
@@ -353,8 +361,8 @@ def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:
     """First and last moment of the calls or, where there are only bills, of those."""
     if facts.totals["first_at"] or not facts.bills:
         return facts.totals["first_at"], facts.totals["last_at"]
-    last = max(bill["end_at"] for bill in facts.bills) - timedelta(microseconds=1)
-    return min(bill["start_at"] for bill in facts.bills), last
+    last = max(found.bill.end_at for found in facts.bills) - timedelta(microseconds=1)
+    return min(found.bill.start_at for found in facts.bills), last
 
 
 def _keep(config: AuditConfig, lake: Lake, engine: Engine) -> None:

@@ -260,7 +260,10 @@ def test_longer_lived_caches_save_what_was_planted(audit):
 def test_the_audit_ties_to_the_bill_but_for_the_stated_gap(audit):
     [bill] = audit.data["bills"]
     assert bill["billed"] == Decimal(TRUTH["bill"]["billed_usd"])
-    assert bill["unexplained"] == Decimal(TRUTH["bill"]["gap_usd"])
+    assert [(part["class"], part["amount"]) for part in bill["classes"]] == [
+        ("unlogged_traffic", Decimal(TRUTH["bill"]["gap_usd"]))
+    ]
+    assert bill["unexplained"] == 0
 
 
 def test_calls_without_label_fall_into_the_two_call_sites_that_made_them(audit):

@@ -80,11 +80,13 @@ def further(report: Report) -> float | None:
 
 
 def _bills(report: Report) -> Figure:
-    rates = sorted(bill["capture_rate"] for bill in report["bills"] if bill["capture_rate"] is not None)
+    references = [bill for bill in report["bills"] if not bill.get("same_spend_as")]
+    rates = sorted((bill for bill in references if bill["capture_rate"] is not None), key=lambda b: b["capture_rate"])
     if not rates:
         return Figure("Tied to bills", "not tied", ("no bill to hold the log against",), "muted")
     note = "one bill reconciled" if len(rates) == 1 else f"the lowest of {len(rates)} bills"
-    return Figure("Of the bill found in the log", show.share(rates[0]), (note,))
+    open_ = f"{show.money(rates[0]['unexplained'], clean(rates[0]['currency'], 8))} unexplained"
+    return Figure("Of the bill found in the log", show.share(rates[0]["capture_rate"]), (note, open_))
 
 
 def _monthly(report: Report, amount: float | None) -> list[str]:

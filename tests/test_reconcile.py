@@ -1,0 +1,304 @@
+"""A bill and a log whose difference is planted: what the inputs show is named to the last digit, and nothing else is."""
+
+import random
+from datetime import timedelta
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from planted import DAY, FIRST, RATES, Planted, classes, usd
+
+from llmaudit.engine import Engine
+
+GPT4O, MINI, SMALL = "gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "gpt-4.1-mini-2025-04-14"
+NOON = timedelta(hours=12)
+
+
+def test_a_bill_that_is_the_log_has_no_difference(engine: Engine) -> None:
+    found = Planted().reconcile(engine)
+    assert classes(found) == {}
+    assert found.billed == found.priced
+
+
+def unlogged(world: Planted, day: int = 3) -> Decimal:
+    """Twenty calls: 38,000 tokens in at 2.50 a million, 8,400 out at 10: 0.095 + 0.084 = 0.179."""
+    world.bill(FIRST + day * DAY + NOON, GPT4O, {"input": 38_000, "output": 8_400}, calls=20)
+    return Decimal("0.179")
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_calls_that_nobody_logged_are_named(engine: Engine, counted: bool) -> None:
+    world = Planted()
+    amount = unlogged(world)
+    found = world.reconcile(engine, counted=counted)
+    assert classes(found) == {"unlogged_traffic": amount}
+    [part] = found.parts
+    assert "38,000 input, 8,400 output" in part.evidence[0]
+    assert ("counts 20 calls more" in part.evidence[0]) == counted
+
+
+def timeouts(world: Planted, day: int = 2) -> Decimal:
+    """Three calls given up, answered and billed all the same: 3 x (4,000 x 2.50 + 500 x 10) / 1,000,000 = 0.045."""
+    for number in range(3):
+        at = FIRST + day * DAY + NOON + timedelta(minutes=number)
+        world.fail(at, GPT4O, 504)
+        world.bill(at, GPT4O, {"input": 4_000, "output": 500})
+    return Decimal("0.045")
+
+
+def test_billed_time_outs_are_named_where_the_provider_counts_as_many_calls_more(engine: Engine) -> None:
+    world = Planted()
+    amount = timeouts(world)
+    assert classes(world.reconcile(engine)) == {"billed_failures": amount}
+
+
+def test_without_counts_time_outs_and_unlogged_calls_are_one_group(engine: Engine) -> None:
+    world = Planted()
+    amount = timeouts(world)
+    assert classes(world.reconcile(engine, counted=False)) == {"unlogged_traffic_or_billed_failures": amount}
+
+
+def test_the_same_prompt_answered_later_tells_what_a_time_out_was_billed(engine: Engine) -> None:
+    """No counts, but the retry shows 4,000 tokens: 4,000 x 2.50 + 500 x 10 = 0.015."""
+    world = Planted()
+    at = FIRST + 2 * DAY + NOON
+    world.fail(at, GPT4O, 408, prompt=777_777)
+    world.bill(at, GPT4O, {"input": 4_000, "output": 500})
+    retry = {"input": 4_000, "output": 480}
+    world.log(at + timedelta(minutes=1), GPT4O, retry, prompt_hash=777_777)
+    world.bill(at, GPT4O, retry)
+    assert classes(world.reconcile(engine, counted=False)) == {"billed_failures": Decimal("0.015")}
+
+
+def test_refused_calls_do_not_make_unlogged_calls_doubtful(engine: Engine) -> None:
+    world = Planted()
+    amount = unlogged(world)
+    world.fail(FIRST + 3 * DAY, GPT4O, 429)
+    assert classes(world.reconcile(engine, counted=False)) == {"unlogged_traffic": amount}
+
+
+def discount(world: Planted) -> Decimal:
+    return world.scale(lambda _: Decimal("0.88"))
+
+
+def test_one_ratio_on_every_line_is_a_discount(engine: Engine) -> None:
+    world = Planted()
+    amount = discount(world)
+    found = world.reconcile(engine)
+    assert classes(found) == {"discount": amount}
+    assert "0.88 of our price" in found.parts[0].evidence[0]
+
+
+def test_a_bill_with_list_and_contracted_cost_tells_discount_and_credit_itself(engine: Engine) -> None:
+    world = Planted()
+    off = discount(world)
+    rows = world.charges().to_pylist()
+    for row in rows:
+        row["contracted_cost"], row["list_cost"] = row["billed_cost"], row["billed_cost"] / Decimal("0.88")
+    table = pa.Table.from_pylist(rows, world.charges().schema)
+    world.charges = lambda: table  # type: ignore[method-assign]
+    assert classes(world.reconcile(engine)) == {"discount": off}
+
+
+def test_a_ratio_of_one_model_alone_is_discount_or_price(engine: Engine) -> None:
+    world = Planted()
+    amount = world.scale(lambda place: Decimal("0.9") if place[1] == MINI else Decimal(1))
+    assert classes(world.reconcile(engine)) == {"discount_or_price": amount}
+
+
+def test_one_class_of_a_model_at_another_price_every_day_is_a_price(engine: Engine) -> None:
+    world = Planted()
+    amount = world.scale(lambda place: Decimal("1.2") if place[1:] == (MINI, "output") else Decimal(1))
+    assert classes(world.reconcile(engine)) == {"price": amount}
+
+
+def test_a_last_day_that_the_bill_has_in_part_is_late(engine: Engine) -> None:
+    world = Planted()
+    last = FIRST + 7 * DAY
+    missing = Decimal(0)
+    for (day, model, token_class), line in world.lines.items():
+        if day == last:
+            gone = int(line[0] // 3)
+            line[0] -= gone
+            line[1] -= usd(model, {token_class: gone})
+            missing += usd(model, {token_class: gone})
+            world.counts[day, model][token_class] -= gone
+    assert classes(world.reconcile(engine)) == {"late_data": -missing}
+
+
+def late(world: Planted) -> Decimal:
+    last = FIRST + 7 * DAY
+    gone = [place for place in world.lines if place[0] == last]
+    amount = sum((world.lines.pop(place)[1] for place in gone), Decimal(0))
+    world.counts = {place: counts for place, counts in world.counts.items() if place[0] != last}
+    return -amount
+
+
+def test_a_last_day_that_the_bill_does_not_have_yet_is_late(engine: Engine) -> None:
+    world = Planted()
+    assert classes(world.reconcile(engine)) == {}
+    amount = late(world)
+    found = world.reconcile(engine)
+    assert classes(found) == {"late_data": amount}
+    assert found.bill.end_at == FIRST + 8 * DAY
+
+
+def test_days_before_the_log_begins_are_not_held_against_it(engine: Engine) -> None:
+    world = Planted()
+    amount = sum((row["cost_usd"] for row in world.calls if row["started_at"] < FIRST + DAY), Decimal(0))
+    world.calls = [row for row in world.calls if row["started_at"] >= FIRST + DAY]
+    assert classes(world.reconcile(engine)) == {"late_data": amount}
+
+
+def wrong_tier(world: Planted, day: int = 4) -> Decimal:
+    """Logged and asked for as batch, billed at the standard price: twice 100,000 x 0.2 + 20,000 x 0.8 = 0.036 a million."""
+    at = FIRST + day * DAY + NOON
+    tokens = {"input": 100_000, "output": 20_000}
+    world.log(at, SMALL, tokens, tier="batch")
+    world.bill(at, SMALL, tokens, tier="standard")
+    return Decimal("0.036")
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_calls_billed_in_another_tier_than_logged_are_named(engine: Engine, counted: bool) -> None:
+    world = Planted()
+    amount = wrong_tier(world)
+    assert classes(world.reconcile(engine, counted=counted)) == {"tier": amount}
+
+
+def test_a_bill_that_names_tiers_shows_which_calls_moved(engine: Engine) -> None:
+    """100,000 x 0.40 + 20,000 x 1.60 = 0.072 standard instead of 0.036 batch."""
+    world = Planted()
+    amount = wrong_tier(world)
+    rows = world.charges().to_pylist()
+    table = world.charges()
+    table = pa.Table.from_pylist([{**row, "service_tier": "standard"} for row in rows], table.schema)
+    world.charges = lambda: table  # type: ignore[method-assign]
+    assert classes(world.reconcile(engine, counted=False)) == {"tier": amount}
+
+
+def test_cached_tokens_that_are_billed_as_fresh_are_a_matter_of_class(engine: Engine) -> None:
+    """50,000 tokens at 2.50 instead of 1.25 a million: 0.0625."""
+    world = Planted()
+    at = FIRST + 5 * DAY + NOON
+    world.log(at, GPT4O, {"input": 10_000, "cache_read": 50_000, "output": 100})
+    world.bill(at, GPT4O, {"input": 60_000, "output": 100})
+    assert classes(world.reconcile(engine)) == {"cache_class": Decimal("0.0625")}
+
+
+def credit(world: Planted) -> Decimal:
+    world.line("-0.25", "Promotional credit")
+    return Decimal("-0.25")
+
+
+def tax(world: Planted) -> Decimal:
+    world.line("0.31", "Sales tax", day=7, charge_category="Tax")
+    return Decimal("0.31")
+
+
+def test_credit_and_tax_lines_are_named_by_the_bill(engine: Engine) -> None:
+    world = Planted()
+    amounts = {"credit": credit(world), "tax": tax(world)}
+    assert classes(world.reconcile(engine)) == amounts
+
+
+def shifted(world: Planted, hours: int) -> Decimal:
+    """The bill's days begin `hours` before UTC's; what of the log falls out of its first day is not on it."""
+    world.lines.clear()
+    world.counts.clear()
+    for row in world.calls:
+        tokens = {
+            "input": row["input_tokens"] - row["cache_read_tokens"],
+            "cache_read": row["cache_read_tokens"],
+            "output": row["output_tokens"],
+        }
+        at = row["started_at"] + timedelta(hours=hours)
+        if FIRST <= at < FIRST + 8 * DAY:
+            world.bill(at, row["model"], tokens)
+    return sum((line[1] for line in world.lines.values()), Decimal(0)) - world.logged
+
+
+@pytest.mark.parametrize("hours", [-7, 9])
+def test_days_of_another_zone_are_found(engine: Engine, hours: int) -> None:
+    world = Planted()
+    amount = shifted(world, hours)
+    found = world.reconcile(engine)
+    assert amount
+    assert classes(found) == {"utc_cutoff": amount}
+    assert f"UTC{hours:+}" in found.parts[0].evidence[0]
+
+
+def noise(world: Planted, seed: int = 5) -> Decimal:
+    dice = random.Random(seed)
+    return world.scale(lambda _: Decimal(1) + Decimal(dice.randrange(-30_000, 30_001)) / 1_000_000)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("counted", [True, False])
+def test_three_per_cent_at_random_stay_unexplained(engine: Engine, seed: int, counted: bool) -> None:
+    world = Planted()
+    amount = noise(world, seed)
+    assert classes(world.reconcile(engine, counted=counted)) == {"unexplained": amount}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tokens_off_at_random_stay_unexplained(engine: Engine, seed: int) -> None:
+    world, dice = Planted(), random.Random(seed)
+    amount = Decimal(0)
+    for (_, model, token_class), line in world.lines.items():
+        more = (line[0] * Decimal(dice.randrange(-30_000, 30_001)) / 1_000_000).quantize(Decimal("0.0001"))
+        line[0] += more
+        line[1] = (line[1] + more * Decimal(RATES[model][token_class]) / 1_000_000).quantize(Decimal("1e-12"))
+        amount += more * Decimal(RATES[model][token_class]) / 1_000_000
+    found = world.reconcile(engine)
+    assert sum(classes(found).values()) == found.billed - found.priced
+    assert set(classes(found)) == {"unexplained"}
+    assert abs(found.unexplained - amount) < Decimal("1e-9")
+
+
+def test_a_line_that_says_nothing_stays_unexplained(engine: Engine) -> None:
+    world = Planted()
+    world.line("0.42", "Miscellaneous", token_class="miscellaneous")
+    assert classes(world.reconcile(engine)) == {"unexplained": Decimal("0.42")}
+
+
+def test_rows_that_the_log_has_twice_are_named(engine: Engine) -> None:
+    world = Planted()
+    again = [row for row in world.calls if row["model"] == GPT4O and row["started_at"] < FIRST + DAY][:3]
+    for row in again:
+        world.calls.append({**row, "request_id": f"{row['request_id']}-again", "source_file": "copy.jsonl"})
+    amount = -sum((row["cost_usd"] for row in again), Decimal(0))
+    assert classes(world.reconcile(engine)) == {"duplicate_rows": amount}
+
+
+def test_a_model_without_a_price_is_a_matter_of_price(engine: Engine) -> None:
+    world = Planted()
+    for row in world.calls:
+        if row["model"] == MINI:
+            nothing = dict.fromkeys(
+                ("cost_usd", "input_usd", "cache_read_usd", "cache_write_usd", "cache_write_long_usd")
+            )
+            row |= {**nothing, "output_usd": None, "other_usd": None, "priced_by": None}
+    amount = sum((line[1] for place, line in world.lines.items() if place[1] == MINI), Decimal(0))
+    assert classes(world.reconcile(engine)) == {"price": amount}
+
+
+def test_several_causes_at_once_are_told_apart(engine: Engine) -> None:
+    world = Planted()
+    planted = {
+        "unlogged_traffic": unlogged(world),
+        "billed_failures": timeouts(world),
+        "tier": wrong_tier(world),
+        "late_data": late(world),
+    }
+    planted["discount"] = discount(world)
+    planted |= {"credit": credit(world), "tax": tax(world)}
+    assert classes(world.reconcile(engine)) == planted
+
+
+def test_several_causes_beside_noise_leave_the_noise_alone(engine: Engine) -> None:
+    world = Planted()
+    planted = {"unlogged_traffic": unlogged(world), "billed_failures": timeouts(world)}
+    planted["unexplained"] = noise(world)
+    planted |= {"credit": credit(world), "tax": tax(world)}
+    assert classes(world.reconcile(engine)) == planted
