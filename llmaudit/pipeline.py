@@ -24,7 +24,7 @@ from llmaudit.errors import AuditError, UnknownName
 from llmaudit.lake import TABLES, Lake
 from llmaudit.lake.deliveries import deliveries
 from llmaudit.lake.intake import Intake, ingest
-from llmaudit.lake.texts import SAMPLE_PER_STRATUM
+from llmaudit.lake.sampling import SAMPLE_PER_STRATUM
 from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune

@@ -206,6 +206,16 @@ TEXTS = pa.schema(
 )
 """Distinct message texts, as many as the text mode keeps."""
 
+SAMPLES = pa.schema(
+    [
+        STRATUM,
+        col("sample_key", HASH, "What orders calls in the sample: the first 63 bits of call_key."),
+        col("text_hashes", pa.list_(HASH), "Hashes of the call's texts, all of which the lake keeps."),
+        BATCH_ID,
+    ]
+)
+"""Calls whose texts are kept: what a later run needs to know so that the sample stays one sample."""
+
 INGESTS = pa.schema(
     [
         BATCH_ID,

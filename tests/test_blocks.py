@@ -19,7 +19,7 @@ def columns(*calls: dict[str, object], key: bytes = KEY, rows_a_batch: int | Non
     found = []
     for start in range(0, len(calls), size):
         rows = [{name: call.get(name) for name in CALLS.names} for call in calls[start : start + size]]
-        made = TextRoom(key, "none").columns(pa.RecordBatch.from_pylist(rows, CALLS))
+        made = TextRoom(key, "none").read(pa.RecordBatch.from_pylist(rows, CALLS)).columns()
         found += zip(made["block_hashes"].to_pylist(), made["block_bytes"].to_pylist(), strict=True)
     return found
 
@@ -111,5 +111,5 @@ def test_nothing_to_cut_is_no_error(batch):
 
 def test_the_last_entry_is_the_whole_prompt():
     rows = [{name: asked("a" * 600, "b").get(name) for name in CALLS.names}]
-    made = TextRoom(KEY, "none").columns(pa.RecordBatch.from_pylist(rows, CALLS))
+    made = TextRoom(KEY, "none").read(pa.RecordBatch.from_pylist(rows, CALLS)).columns()
     assert pc.list_element(made["block_hashes"], 2).to_pylist() == made["prompt_hash"].to_pylist()

@@ -9,16 +9,19 @@ import stat
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from llmaudit import asking, engine, pipeline, queries, schema
 from llmaudit.config import AuditConfig
 from llmaudit.detectors import sample
 from llmaudit.errors import AuditError
-from llmaudit.lake import CONFIG, Lake, Part, texts
+from llmaudit.lake import CONFIG, Lake, Part, sampling
 from llmaudit.lake.files import find
 from llmaudit.lake.intake import ingest
 from llmaudit.lake.masking import mask
@@ -393,7 +396,7 @@ def test_hashes_differ_between_lakes_and_agree_between_temporary_ones(tmp_path, 
 
 @pytest.fixture
 def small_sample(monkeypatch):
-    monkeypatch.setattr(texts, "SAMPLE_PER_STRATUM", 5)
+    monkeypatch.setattr(sampling, "SAMPLE_PER_STRATUM", 5)
     return 5
 
 
@@ -439,10 +442,44 @@ def test_the_sample_is_the_same_calls_however_the_files_are_split_and_ordered(tm
     assert all(each == found[0] for each in found)
 
 
-def test_an_id_that_every_call_shares_does_not_keep_every_text(lake, tmp_path, take, small_sample):
-    shared = [call(n, response=call(n)["response"] | {"id": "constant"}) for n in range(60)]
-    take(lake, write(tmp_path / "a.jsonl", *shared))
-    assert lake.frame("texts").height <= 2 * small_sample
+def constant(number, file=0):
+    """A call whose log bears the same provider id in every record."""
+    return labelled(100 * file + number, response=call(100 * file + number)["response"] | {"id": "constant"})
+
+
+def test_calls_that_share_one_id_are_sampled_like_any_others(lake, tmp_path, take, small_sample):
+    take(lake, write(tmp_path / "a.jsonl", *[constant(n) for n in range(60)]))
+    found = sampled(lake, small_sample)
+    assert Counter(endpoint for endpoint, *_ in found.values()) == {"/answer": 5, "/search": 5}
+    assert all(prompt and output for _, prompt, output in found.values())
+    assert lake.frame("texts").height <= 2 * 2 * (small_sample + 1)
+
+
+def test_two_calls_of_one_id_far_apart_are_told_apart_and_one_call_in_two_files_is_not():
+    rows = [{"call_key": f"{2 + 2 * (n % 7):016d}{0:016d}", "prompt_hash": n, "input_tokens": 1} for n in range(14)]
+    batch = pa.RecordBatch.from_pylist([{**row, "started_at": datetime.fromisoformat("2026-10-01")} for row in rows])
+    reuse = sampling.Reuse()
+    keys = [reuse.sample_keys(batch.slice(at, 1), np.array([0])).item() for at in range(14)]
+    assert keys[:7] == sampling.Reuse().sample_keys(batch.slice(0, 7), np.zeros(7, int)).tolist()
+    assert len(set(keys)) == 14
+    in_other_files = sampling.Reuse().sample_keys(batch, np.arange(14))
+    assert in_other_files.tolist() == keys[:7] * 2
+    assert sampling.Reuse().sample_keys(batch, np.zeros(14, int)).tolist() == keys
+
+
+def test_ten_nights_keep_no_more_texts_than_one_night_of_all_their_calls_would_need(tmp_path, take, small_sample):
+    nightly, at_once = Lake.temporary(tmp_path / "nightly"), Lake.temporary(tmp_path / "at-once")
+    nights = [
+        write(tmp_path / f"{night}.jsonl", *[labelled(100 * night + n) for n in range(30)]) for night in range(10)
+    ]
+    for night in nights:
+        take(nightly, night)
+    take(at_once, *nights)
+    assert sampled(nightly, small_sample) == sampled(at_once, small_sample)
+    # Two strata of five calls of two texts. A later night keeps what lies below the bar of the nights before it:
+    # about 5/n of the n-th night, 5 (1 + 1/2 + ... + 1/10) = 15 in all, against 50 without a bar.
+    assert at_once.frame("texts").height == 2 * 5 * 2
+    assert nightly.frame("texts").height <= 2 * 22 * 2
 
 
 def bare(number):

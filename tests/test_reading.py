@@ -585,8 +585,9 @@ def one_by_one(source, files):
 
 def all_together(source, files):
     rows = {number: [] for number in range(len(files))}
-    for number, batch in read_together(source, files):
-        rows[number] += batch.to_pylist()
+    for numbers, batch in read_together(source, files):
+        for number, row in zip(numbers.tolist(), batch.to_pylist(), strict=True):
+            rows[number].append(row)
     return rows
 
 

@@ -37,6 +37,7 @@ TABLES = {
     "charges": pa.schema([*schema.CHARGES, schema.BATCH_ID]),
     "usage": pa.schema([*schema.USAGE, schema.BATCH_ID]),
     "texts": schema.TEXTS,
+    "samples": schema.SAMPLES,
     "ingests": schema.INGESTS,
     "quarantine": schema.QUARANTINE,
     "endpoints": pa.schema([schema.REQUESTS.field("request_id"), schema.REQUESTS.field("endpoint")]),
@@ -110,6 +111,14 @@ class Lake:
     def quarantine(self) -> pl.DataFrame:
         """One row per record that could not be read, of the files that are in the lake."""
         return self.frame("quarantine").join(self.ingests(), on=["batch_id", "path"], how="semi").sort("path", "line")
+
+    def samples(self) -> pa.Table:
+        """Calls whose texts the lake keeps, of the batches that are in it."""
+        files = self.files("samples")
+        if not files:
+            return schema.SAMPLES.empty_table()
+        rows = pq.read_table(files, schema=schema.SAMPLES, partitioning=None)
+        return rows.filter(pc.is_in(rows["batch_id"], pa.array(self.ingests()["batch_id"].to_list(), pa.string())))
 
     def commit(self, table: str, parquet: Path, rows: int, transactions: list[str] | None = None) -> None:
         """Add one written Parquet file to a table."""

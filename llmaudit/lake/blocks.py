@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 BLOCK_BYTES = 512
 """About 128 tokens of English: the step in which OpenAI counts what it has cached."""
@@ -43,48 +42,60 @@ def cuts(size: int) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of distinct texts, end to end: text i has those at `offsets[i]:offsets[i + 1]`.
+    """Blocks of distinct texts, end to end: text i has those at `offsets[i]:offsets[i + 1]`, and the hash `wholes[i]`.
 
-    `hashes` covers the text from its start to the end of each block but the last, whose end is the text's own hash;
+    `hashes` covers the text from its start to the end of each block but the last, whose end is the text's own;
     `ends` counts bytes of content, without what stands before the unit separator.
     """
 
+    wholes: Ints
     hashes: Words
     ends: Ints
     offsets: Ints
 
 
-def of_texts(texts: Sequence[str], key: bytes, unit: str) -> Blocks:
-    """Cut each text into blocks and hash its openings. `unit` ends the role before the content, where there is one."""
-    hashes: list[int] = []
-    ends: list[int] = []
-    offsets = [0]
-    for text in texts:
-        role, found, content = text.partition(unit)
-        data = (content if found else text).encode("utf-8", "replace")
-        state = hashlib.blake2b(role.encode("utf-8", "replace") if found else b"", digest_size=8, key=key)
-        start = 0
-        for end in cuts(len(data)):
-            if end < len(data):
-                state.update(data[start:end])
-                hashes.append(int.from_bytes(state.digest(), "little"))
-            else:
-                hashes.append(0)
-            ends.append(end)
-            start = end
-        offsets.append(len(ends))
-    return Blocks(np.array(hashes, np.uint64), np.array(ends, np.int64), np.array(offsets, np.int64))
+def of_texts(texts: Sequence[memoryview], content_at: Ints, sizes: Ints, key: bytes) -> Blocks:
+    """Cut each text's content into blocks and hash its openings, and the text in whole, in one pass over its bytes."""
+    places = np.fromiter(cuts(int(sizes.max(initial=0)) + 1), np.int64)
+    counts = np.searchsorted(places, sizes - content_at) + 1
+    openings, wholes = _digests(texts, content_at.tolist(), counts.tolist(), places.tolist(), key)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    last = offsets[1:] - 1
+    ends = places[np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)]
+    ends[last] = sizes - content_at
+    hashes = np.zeros(offsets[-1], np.uint64)
+    is_opening = np.ones(len(hashes), bool)
+    is_opening[last] = False
+    hashes[is_opening] = openings
+    return Blocks(wholes.view(np.int64), hashes, ends, offsets)
 
 
-def chain(texts: pa.Array, chained: Ints, offsets: Ints, key: bytes, unit: str) -> tuple[Ints, Ints, Ints]:
+def _digests(
+    texts: Sequence[memoryview], content_at: list[int], counts: list[int], places: list[int], key: bytes
+) -> tuple[Words, Words]:
+    """Keyed hashes of the openings of all texts, and of all texts."""
+    start = hashlib.blake2b(digest_size=8, key=key).copy
+    openings: list[bytes] = []
+    wholes: list[bytes] = []
+    for text, begin, count in zip(texts, content_at, counts, strict=True):
+        state = start()
+        at = 0
+        for place in places[: count - 1]:
+            state.update(text[at : begin + place])
+            openings.append(state.digest())
+            at = begin + place
+        state.update(text[at:] if at else text)
+        wholes.append(state.digest())
+    found = (np.frombuffer(b"".join(digests), "<u8").astype(np.uint64) for digests in (openings, wholes))
+    return next(found), next(found)
+
+
+def chain(blocks: Blocks, codes: Ints, chained: Ints, offsets: Ints) -> tuple[Ints, Ints, Ints]:
     """The block chain of each call: its hashes, the bytes up to each of them, and where each call's entries begin.
 
-    `texts` are the pieces of a batch end to end, `chained` the running hash after each piece, and call i has the
-    pieces `offsets[i]:offsets[i + 1]`. Bytes are of content: roles do not count.
+    `codes` are the numbers of the pieces' texts, end to end; `chained` is the running hash after each piece, and call i
+    has the pieces `offsets[i]:offsets[i + 1]`. Bytes are of content: roles do not count.
     """
-    encoded = texts.dictionary_encode()
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    blocks = of_texts(encoded.dictionary.to_pylist(), key, unit)
     if not len(codes):
         return np.empty(0, np.int64), np.empty(0, np.int64), np.zeros_like(offsets)
     counts = np.diff(blocks.offsets)[codes]

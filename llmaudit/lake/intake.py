@@ -11,23 +11,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from llmaudit import schema, sources
 from llmaudit.errors import AuditError
-from llmaudit.lake import TABLES, Lake
+from llmaudit.lake import TABLES, Lake, sampling
 from llmaudit.lake.files import Content, InputFile, find, look_through
-from llmaudit.lake.masking import mask, mask_column
-from llmaudit.lake.texts import TextRoom, plain_text
+from llmaudit.lake.masking import mask_column
+from llmaudit.lake.pieces import Ints, plain_text
+from llmaudit.lake.sampling import Sample
+from llmaudit.lake.texts import TextRoom
 from llmaudit.sources.base import Source
-from llmaudit.sources.reader import Reading, ReadOptions, Refused, fits_together, heads, read, read_together
+from llmaudit.sources.reader import Reading, ReadOptions, Refused, Rows, fits_together, heads, read, read_together
 
 CHUNK_BYTES = 2**31
 CHUNK_FILES = 2_000
 MOST_HEADS = 1_000
 GROUP_FILES = 500
 GROUP_BYTES = 2**26
+WRITTEN = ("requests", "charges", "usage", "texts", "samples", "quarantine", "ingests")
 SAYS_WHO = (
     "endpoint",
     "team",
@@ -194,8 +198,9 @@ class _Batch:
     """Files on their way into the lake under one batch id. `ingests` is the last of the parts, and the commit point."""
 
     def __init__(self, lake: Lake, timezone: str, began: datetime) -> None:
-        self.parts = {t: lake.writer(t) for t in ("requests", "charges", "usage", "texts", "quarantine", "ingests")}
-        self._room = TextRoom(lake.key, lake.text)
+        self.parts = {table: lake.writer(table) for table in WRITTEN}
+        self._room = TextRoom(lake.key, lake.text, Sample.beside(lake.samples(), sampling.SAMPLE_PER_STRATUM))
+        self._files_before = 0
         self._keeps_text = lake.text != "none"
         self._timezone = timezone
         self._began = began
@@ -218,6 +223,8 @@ class _Batch:
         """Keep of the texts only those of the sample, now that it is settled."""
         if (wanted := self._room.sampled_hashes()) is not None:
             self.parts["texts"].keep("text_hash", wanted)
+            samples = self._room.samples()
+            self.parts["samples"].write(samples.append_column("batch_id", pa.repeat(self.id, samples.num_rows)))
 
     def discard(self) -> None:
         for part in self.parts.values():
@@ -225,22 +232,23 @@ class _Batch:
 
     def _read(self, jobs: list[_Job], readings: list[Reading]) -> list[int]:
         """Store what can be read of each file; return how many of its calls bear no id."""
-        nameless = [0] * len(jobs)
+        nameless = np.zeros(len(jobs), np.int64)
         source = jobs[0].source
         if source is None:
             readings[0].rows_read = 1
             readings[0].refused.append(Refused(None, jobs[0].problem, jobs[0].head))
-            return nameless
-        for file, batch in self._batches(source, jobs, readings):
-            self._store(batch, source, jobs[file].file.shown)
+            return [0]
+        names = pa.array([job.file.shown for job in jobs], pa.string())
+        for files, batch in self._batches(source, jobs, readings):
+            self._store(batch, source, files, names)
             if source.table == "requests":
                 no_id = pc.and_(pc.is_null(batch["provider_id"]), pc.is_null(batch["own_id"]))
-                nameless[file] += pc.sum(no_id).as_py() or 0
-        return nameless
+                nameless += np.bincount(files[no_id.to_numpy(zero_copy_only=False)], minlength=len(jobs))
+        self._files_before += len(jobs)
+        counts: list[int] = nameless.tolist()
+        return counts
 
-    def _batches(
-        self, source: Source, jobs: list[_Job], readings: list[Reading]
-    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _batches(self, source: Source, jobs: list[_Job], readings: list[Reading]) -> Iterator[Rows]:
         opened = [
             (
                 job.file.path,
@@ -255,17 +263,20 @@ class _Batch:
         ]
         if len(opened) > 1:
             return read_together(source, opened)
-        return ((0, batch) for batch in _as_far_as_it_goes(read(source, *opened[0]), readings[0]))
+        whole = _as_far_as_it_goes(read(source, *opened[0]), readings[0])
+        return ((np.zeros(len(batch), np.int64), batch) for batch in whole)
 
-    def _store(self, batch: pa.RecordBatch, source: Source, shown: str) -> None:
+    def _store(self, batch: pa.RecordBatch, source: Source, files: Ints, names: pa.Array) -> None:
+        if not batch.num_rows:
+            return
         common = {
             "source": pa.repeat(source.name, batch.num_rows),
-            "source_file": pa.repeat(shown, batch.num_rows),
+            "source_file": names.take(pa.array(files)),
             "source_row": batch["record"],
             "batch_id": pa.repeat(self.id, batch.num_rows),
         }
         if source.table == "requests":
-            self._store_calls(batch, source, common)
+            self._store_calls(batch, source, common, files)
         else:
             self._store_lines(batch, source, common)
 
@@ -275,18 +286,19 @@ class _Batch:
         made = {**common, **words, "api_key_id": _key_names(batch["api_key_id"], self._room.key)}
         self.parts[source.table].write(_assemble(batch, made, TABLES[source.table]))
 
-    def _store_calls(self, batch: pa.RecordBatch, source: Source, common: dict[str, pa.Array]) -> None:
+    def _store_calls(self, batch: pa.RecordBatch, source: Source, common: dict[str, pa.Array], files: Ints) -> None:
+        said = self._room.read(batch)
         made = {
             **common,
             "witness": pa.repeat(pa.scalar(source.witness, pa.int32()), batch.num_rows),
             **{name: mask_column(batch[name]) for name in SAYS_WHO},
             "api_key_id": _key_names(batch["api_key_id"], self._room.key),
             **_counted(batch),
-            **self._room.columns(batch),
+            **said.columns(),
         }
         rows = _assemble(batch, made, schema.REQUEST_ROWS)
         self.parts["requests"].write(rows)
-        kept = self._room.texts(batch, rows)
+        kept = said.texts(rows, files + self._files_before)
         self.parts["texts"].write(kept.append_column("batch_id", pa.repeat(self.id, kept.num_rows)))
 
 
@@ -314,11 +326,11 @@ def _assemble(batch: pa.RecordBatch, made: dict[str, pa.Array], wanted: pa.Schem
 def _key_names(column: pa.Array, key: bytes) -> pa.Array:
     """API keys as names. A name stays; a raw key becomes `key-` and eight digits of its keyed hash."""
     encoded = column.dictionary_encode()
-    names = [
-        name if mask(name) == name else f"key-{hashlib.blake2b(name.encode(), digest_size=4, key=key).hexdigest()}"
-        for name in encoded.dictionary.to_pylist()
-    ]
-    return pa.array(names, pa.string()).take(encoded.indices)
+    is_raw = pc.not_equal(encoded.dictionary, mask_column(encoded.dictionary))
+    raw = encoded.dictionary.filter(is_raw).to_pylist()
+    digests = [hashlib.blake2b(name.encode(), digest_size=4, key=key).hexdigest() for name in raw]
+    made = pa.array([f"key-{digest}" for digest in digests], pa.string())
+    return pc.replace_with_mask(encoded.dictionary, is_raw, made).take(encoded.indices)
 
 
 def _counted(batch: pa.RecordBatch) -> dict[str, pa.Array]:

@@ -30,6 +30,7 @@ _NAMED = (
     r"""(?:[^\s"',;&}\\]|\\[^"']){8,}"""
 )
 _IN_URLS = r"://[^/\s:@\"']{1,64}:[^/\s@\"']{1,128}@"
+_ANY = f"{_KEYS}|{_NAMED}|{_IN_URLS}"
 
 
 def mask(text: str) -> str:
@@ -46,11 +47,14 @@ def mask(text: str) -> str:
 
 
 def mask_column(column: pa.Array) -> pa.Array:
-    """The same, over a string column; distinct values are looked at once."""
+    """The same, over a string column; distinct values are looked at once, and rewritten only where there is a secret."""
     if column.null_count == len(column):
         return column
     encoded = column.dictionary_encode()
-    masked = pc.replace_substring_regex(encoded.dictionary, _KEYS, MASK)
+    suspect = pc.match_substring_regex(encoded.dictionary, _ANY)
+    if not pc.any(suspect).as_py():
+        return column
+    masked = pc.replace_substring_regex(encoded.dictionary.filter(suspect), _KEYS, MASK)
     masked = pc.replace_substring_regex(masked, _NAMED, rf"\1{MASK}")
     masked = pc.replace_substring_regex(masked, _IN_URLS, f"://{MASK}@")
-    return masked.take(encoded.indices)
+    return pc.replace_with_mask(encoded.dictionary, suspect, masked).take(encoded.indices)

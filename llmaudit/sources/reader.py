@@ -22,9 +22,13 @@ from functools import cache, partial
 from importlib.resources import files
 from itertools import dropwhile, islice
 from pathlib import Path
-from typing import IO
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import IO, Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -41,6 +45,8 @@ RECORD_BITS = 32
 FIRST_RECORD = 2**RECORD_BITS
 """Where several files are read as one, the upper half of a record's number says which file it is of."""
 _BREAKS_OFF = (EOFError, OSError, zlib.error)
+Rows = tuple[npt.NDArray[np.int64], pa.RecordBatch]
+"""A batch, and the number of the file that each of its rows is of."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class ReadOptions:
     """How a file is read: the zone of times that name none, the memory the reader may use, what the file is."""
 
     timezone: str = "UTC"
-    memory_limit: str = "512MB"
+    memory_limit: str = "1GB"
     longest_line: int = 0
     content_hash: str = ""
 
@@ -89,10 +95,8 @@ def read(source: Source, path: Path, reading: Reading, options: ReadOptions) -> 
             yield from _rows(con, source, options, reading, mended)
 
 
-def read_together(
-    source: Source, files: Sequence[tuple[Path, Reading, ReadOptions]]
-) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of several files, each batch with the number of its file in `files`.
+def read_together(source: Source, files: Sequence[tuple[Path, Reading, ReadOptions]]) -> Iterator[Rows]:
+    """The rows of several files, each with the number of its file in `files`.
 
     Planning a source's SELECT takes longer than reading a small file, so small files go through it as one table.
     A file of which a record could not be read at once is read again by itself.
@@ -106,19 +110,18 @@ def read_together(
             apart = _gather(con, source, [path for path, _, _ in files])
             con.execute("create or replace view raw as select * from gathered")
             _in_one_language(con, source)
-            refused: list[list[tuple[int, str]]] = [[] for _ in files]
-            for batch in con.sql(_select(con, source, *[each for _, _, each in files])).to_arrow_reader(BATCH_ROWS):
-                for file, rows in _by_file(batch):
-                    kept = _sorted_out(rows, files[file][1], refused[file])
-                    files[file][1].rows_kept += kept.num_rows
-                    yield file, kept.select(TABLES[source.table].names)
-            for (_, reading, _), each in zip(files, refused, strict=True):
-                reading.refused += [Refused(at, reason, "") for at, reason in each]
+            refused: list[tuple[int, int, str]] = []
+            readings = [reading for _, reading, _ in files]
+            for batch in _ahead(con, _select(con, source, *[each for _, _, each in files])):
+                numbers, rows = _sorted_out(*_by_file(batch), readings, refused)
+                yield numbers, rows.select(TABLES[source.table].names)
+            for file, at, reason in refused:
+                readings[file].refused.append(Refused(at, reason, ""))
         finally:
             _close_lines(con)
             con.execute("drop table gathered")
     for file in apart:
-        yield from ((file, batch) for batch in read(source, *files[file]))
+        yield from ((np.full(len(batch), file), batch) for batch in read(source, *files[file]))
 
 
 def fits_together(source: Source, path: Path) -> bool:
@@ -143,16 +146,49 @@ def _gather(con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path
     return apart
 
 
-def _by_file(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
-    files = pc.shift_right(batch["record"], RECORD_BITS)
+def _by_file(batch: pa.RecordBatch) -> Rows:
+    files: npt.NDArray[np.int64] = pc.shift_right(batch["record"], RECORD_BITS).to_numpy(zero_copy_only=False)
     for column in ("record", _DOCUMENT):
         at = batch.schema.get_field_index(column)
         batch = batch.set_column(at, batch.schema.field(at), pc.bit_wise_and(batch[column], FIRST_RECORD - 1))
-    runs = pc.run_end_encode(files)
-    start = 0
-    for file, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-        yield file, batch.slice(start, end - start)
-        start = end
+    return files, batch
+
+
+_Batches = Queue["pa.RecordBatch | BaseException | None"]
+
+
+def _ahead(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
+    """The batches of a SELECT, of which the next is read while one is worked on."""
+    batches: _Batches = Queue(maxsize=1)
+    stopped = Event()
+
+    def fetch() -> None:
+        try:
+            for batch in con.sql(sql).to_arrow_reader(BATCH_ROWS):
+                _put(batches, batch, stopped)
+                if stopped.is_set():
+                    return
+            _put(batches, None, stopped)
+        except BaseException as error:  # noqa: BLE001 - raised where the batches are asked for
+            _put(batches, error, stopped)
+
+    reader = Thread(target=fetch, daemon=True)
+    reader.start()
+    try:
+        while (batch := batches.get()) is not None:
+            if isinstance(batch, BaseException):
+                raise batch
+            yield batch
+    finally:
+        stopped.set()
+        reader.join()
+
+
+def _put(queue: _Batches, item: pa.RecordBatch | BaseException | None, stopped: Event) -> None:
+    while not stopped.is_set():
+        with suppress(Full):
+            queue.put(item, timeout=0.1)
+            return
 
 
 def _make_room(con: duckdb.DuckDBPyConnection, options: ReadOptions, longest_line: int) -> None:
@@ -225,13 +261,13 @@ def _compression(path: Path) -> str:
 def _rows(
     con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading, mended: _Mended | None
 ) -> Iterator[pa.RecordBatch]:
-    refused: list[tuple[int, str]] = []
     _in_one_language(con, source)
-    for batch in con.sql(_select(con, source, options)).to_arrow_reader(BATCH_ROWS):
-        kept = _sorted_out(batch, reading, refused)
-        reading.rows_kept += kept.num_rows
+    refused: list[tuple[int, int, str]] = []
+    for batch in _ahead(con, _select(con, source, options)):
+        _, kept = _sorted_out(np.zeros(len(batch), np.int64), batch, [reading], refused)
         yield kept.select(TABLES[source.table].names)
-    reading.refused += mended.refusals(refused) if mended else [Refused(at, reason, "") for at, reason in refused]
+    found = [(at, reason) for _, at, reason in refused]
+    reading.refused += mended.refusals(found) if mended else [Refused(at, reason, "") for at, reason in found]
 
 
 def _select(con: duckdb.DuckDBPyConnection, source: Source, *options: ReadOptions) -> str:
@@ -299,21 +335,40 @@ _TYPES = {
 }
 
 
-def _sorted_out(batch: pa.RecordBatch, reading: Reading, refused: list[tuple[int, str]]) -> pa.RecordBatch:
-    """Set aside what is no row, with its reason; what is left are rows.
+def _sorted_out(
+    files: npt.NDArray[np.int64],
+    batch: pa.RecordBatch,
+    readings: Sequence[Reading],
+    refused: list[tuple[int, int, str]],
+) -> Rows:
+    """Set aside what is no row, with its reason; what is left are rows. Each is counted in the reading of its file.
 
     `merged` counts further records that a row stands for: of the same call or, where it is no call, of the same kind.
     """
     is_call = pc.is_null(batch["not_call"])
-    words = batch.select(["not_call", "merged", "problem", _DOCUMENT])
-    for row in words.filter(pc.invert(is_call)).to_pylist():
-        reading.not_calls[row["not_call"]] = reading.not_calls.get(row["not_call"], 0) + 1 + row["merged"]
-    reading.rows_read += batch.num_rows + int(pc.sum(batch["merged"]).as_py() or 0)
-    reading.rows_merged += int(pc.sum(words.filter(is_call)["merged"]).as_py() or 0)
     bad = pc.and_(is_call, pc.is_valid(batch["problem"]))
-    refused += [(row[_DOCUMENT], row["problem"]) for row in words.filter(bad).to_pylist()]
     kept = pc.and_(is_call, pc.invert(bad))
-    return batch if pc.all(kept).as_py() else batch.filter(kept)
+    merged: npt.NDArray[np.int64] = batch["merged"].to_numpy(zero_copy_only=False)
+    calls, rows = (flags.to_numpy(zero_copy_only=False) for flags in (is_call, kept))
+    for file in np.unique(files).tolist():
+        here = files == file
+        reading = readings[file]
+        reading.rows_read += int(here.sum() + merged[here].sum())
+        reading.rows_merged += int(merged[here & calls].sum())
+        reading.rows_kept += int((here & rows).sum())
+    if pc.all(kept).as_py():
+        return files, batch
+    for file, row in zip(files[~calls].tolist(), _words_of(batch, pc.invert(is_call)), strict=True):
+        counts = readings[file].not_calls
+        counts[row["not_call"]] = counts.get(row["not_call"], 0) + 1 + row["merged"]
+    of_bad = files[bad.to_numpy(zero_copy_only=False)].tolist()
+    refused += [(file, r[_DOCUMENT], r["problem"]) for file, r in zip(of_bad, _words_of(batch, bad), strict=True)]
+    return files[rows], batch.filter(kept)
+
+
+def _words_of(batch: pa.RecordBatch, chosen: pa.Array) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = batch.select(["not_call", "merged", "problem", _DOCUMENT]).filter(chosen).to_pylist()
+    return found
 
 
 def heads(path: Path, records: set[int]) -> dict[int, tuple[int, str]]:

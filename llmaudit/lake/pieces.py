@@ -1,0 +1,205 @@
+"""The pieces of prompts (tools, system prompt, messages), each distinct one looked at once however often it was sent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llmaudit.lake import blocks
+from llmaudit.lake.blocks import Blocks, mix
+
+UNIT = "\x1f"
+TOOLS, SYSTEM, MESSAGE = 0, 1, 2
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Tools, system prompt and messages of a batch laid end to end; `offsets[i]:offsets[i + 1]` are call i's.
+
+    Piece p has the text `texts[codes[p]]`, with its role before a unit separator if it is a message; what is known of
+    a text stands under its code: its bytes, where its content begins after the role, its hashes.
+    """
+
+    calls: pa.RecordBatch
+    texts: pa.Array
+    codes: Ints
+    kinds: npt.NDArray[np.int8]
+    offsets: Ints
+    text_bytes: Ints
+    content_at: Ints
+    blocks: Blocks
+
+    @classmethod
+    def of(cls, calls: pa.RecordBatch, key: bytes) -> Pieces:
+        messages, tools, system = calls["messages"], calls["tools_text"], calls["system_text"]
+        has_tools, has_system = (integers(pc.is_valid(column)) for column in (tools, system))
+        counts = integers(pc.fill_null(pc.list_value_length(messages), 0))
+        offsets = np.concatenate([[0], np.cumsum(counts + has_tools + has_system)]).astype(np.int64)
+        texts, codes = distinct(pc.drop_null(tools), pc.drop_null(system), messages.flatten())
+        kinds = np.full(len(codes), MESSAGE, np.int8)
+        tools_at = offsets[:-1][has_tools == 1]
+        system_at = (offsets[:-1] + has_tools)[has_system == 1]
+        kinds[tools_at], kinds[system_at] = TOOLS, SYSTEM
+        placed = np.empty(len(codes), np.int64)
+        placed[np.concatenate([tools_at, system_at, np.flatnonzero(kinds == MESSAGE)])] = codes
+        sizes = integers(pc.binary_length(texts.cast(pa.binary())))
+        content_at = integers(pc.find_substring(texts, UNIT)) + 1
+        cut = blocks.of_texts(_views(texts), content_at, sizes, key)
+        return cls(calls, texts, placed, kinds, offsets, sizes, content_at, cut)
+
+    @property
+    def text_hashes(self) -> Ints:
+        return self.blocks.wholes
+
+    @cached_property
+    def hashes(self) -> Ints:
+        return self.text_hashes[self.codes]
+
+    @cached_property
+    def counts(self) -> Ints:
+        return np.diff(self.offsets)
+
+    @cached_property
+    def owners(self) -> Ints:
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @cached_property
+    def known(self) -> Flags:
+        """Calls of which the log shows the prompt."""
+        shown = pc.or_(pc.is_valid(self.calls["messages"]), pc.is_valid(self.calls["system_text"]))
+        return flags(shown)
+
+    def chain(self) -> tuple[Ints, Ints]:
+        """Running hash and running bytes over each call's pieces, one array operation per position."""
+        hashes, sizes = self.hashes.view(np.uint64), self.text_bytes[self.codes]
+        running = np.cumsum(sizes)
+        before = np.concatenate([[0], running])[self.offsets[:-1]]
+        chained = np.zeros_like(hashes)
+        state = np.zeros(len(self.counts), np.uint64)
+        rows = np.flatnonzero(self.counts)
+        position = 0
+        while len(rows):
+            at = self.offsets[rows] + position
+            state[rows] = mix(state[rows], hashes[at])
+            chained[at] = state[rows]
+            position += 1
+            rows = rows[self.counts[rows] > position]
+        return chained.view(np.int64), running - np.repeat(before, self.counts)
+
+    def lists(self, values: Ints) -> pa.Array:
+        return self._listed(values, self.offsets)
+
+    def _listed(self, values: Ints, offsets: Ints) -> pa.Array:
+        lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, pa.int64()))
+        return pc.if_else(pa.array(self.known), lists, pa.scalar(None, lists.type))
+
+    def block_columns(self, chained: Ints) -> dict[str, pa.Array]:
+        hashes, ends, begins = blocks.chain(self.blocks, self.codes, chained, self.offsets)
+        return {"block_hashes": self._listed(hashes, begins), "block_bytes": self._listed(ends, begins)}
+
+    def last(self, values: Ints) -> pa.Array:
+        at = np.maximum(self.offsets[1:] - 1, 0)
+        picked = values[at] if len(values) else np.zeros(len(at), np.int64)
+        return pa.array(picked, mask=~self.known)
+
+    def of_last(self, describe: Callable[[pa.Array], pa.Array]) -> pa.Array:
+        """What `describe` says of the last piece of each call, each distinct one described once."""
+        at = np.where(self.counts > 0, self.offsets[1:] - 1, 0)
+        if not len(self.codes):
+            return pa.nulls(len(at), describe(self.texts).type)
+        wanted, places = np.unique(self.codes[at], return_inverse=True)
+        return describe(self.texts.take(pa.array(wanted))).take(pa.array(places, mask=self.counts == 0))
+
+    def system_hash(self) -> pa.Array:
+        """Hash over the system prompt wherever it stands; null where there is none."""
+        is_system = (self.kinds == SYSTEM) | self._has_role("system", "developer")
+        total = np.zeros(len(self.counts), np.uint64)
+        np.add.at(total, self.owners[is_system], self.hashes[is_system].view(np.uint64))
+        has = np.bincount(self.owners[is_system], minlength=len(total)) > 0
+        return pa.array(total.view(np.int64), mask=~has)
+
+    def prompt_bytes(self) -> pa.Array:
+        """Bytes of content: roles and tools do not count, so that 0 is an empty prompt."""
+        content = (self.text_bytes - self.content_at)[self.codes]
+        content[self.kinds == TOOLS] = 0
+        total = np.bincount(self.owners, weights=content, minlength=len(self.counts)).astype(np.int64)
+        return pa.array(total, mask=~self.known)
+
+    def _has_role(self, *roles: str) -> Flags:
+        marks = [flags(pc.starts_with(self.texts, f"{role}{UNIT}")) for role in roles]
+        has: Flags = np.logical_or.reduce(marks)
+        return has[self.codes]
+
+
+def distinct(*columns: pa.Array) -> tuple[pa.Array, Ints]:
+    """The distinct texts of all columns, and for each value of each in turn the number of its text. Null reads as empty."""
+    filled = [pc.fill_null(column.cast(pa.string()), "") for column in columns if len(column)]
+    encoded = pa.chunked_array(filled, pa.string()).dictionary_encode().unify_dictionaries()
+    if not encoded.num_chunks:
+        return pa.array([], pa.string()), np.empty(0, np.int64)
+    return encoded.chunk(0).dictionary, np.concatenate([integers(chunk.indices) for chunk in encoded.chunks])
+
+
+def keyed_hashes(texts: pa.Array, key: bytes) -> Ints:
+    """Keyed hash of every text, of eight bytes."""
+    start = hashlib.blake2b(digest_size=8, key=key).copy
+    digests = []
+    for text in _views(texts):
+        state = start()
+        state.update(text)
+        digests.append(state.digest())
+    return np.frombuffer(b"".join(digests), "<i8").astype(np.int64)
+
+
+def hashes_of(column: pa.Array, key: bytes, prepare: Callable[[str], str] | None = None) -> pa.Array:
+    """Keyed hash of every value, computed once for each distinct one; null of null."""
+    encoded = column.cast(pa.string()).dictionary_encode()
+    texts = encoded.dictionary
+    if prepare:
+        texts = pa.array([prepare(text) for text in texts.to_pylist()], pa.string())
+    return pa.array(keyed_hashes(texts, key), pa.int64()).take(encoded.indices)
+
+
+def plain_text(content: str) -> str:
+    """What a person would read of a message's content: the text parts joined, other parts named."""
+    if not content.startswith("[{"):
+        return content
+    try:
+        parts = json.loads(content)
+    except ValueError:
+        return content
+    return "\n".join(
+        str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts if isinstance(part, dict)
+    )
+
+
+def integers(column: pa.Array) -> Ints:
+    found: Ints = column.to_numpy(zero_copy_only=False).astype(np.int64)
+    return found
+
+
+def flags(column: pa.Array) -> Flags:
+    found: Flags = column.to_numpy(zero_copy_only=False).astype(bool)
+    return found
+
+
+def _views(texts: pa.Array) -> list[memoryview]:
+    """The bytes of each text, without a copy."""
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return [memoryview(b"")] * len(texts)
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
+    whole = memoryview(data)
+    return [whole[start:end] for start, end in pairwise(ends)]
