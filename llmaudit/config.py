@@ -49,6 +49,8 @@ class AuditConfig:
     tuned_provider: str = "mistral_ai"
     tuned_model: str = "ministral-8b-latest"
     """Whose list price stands for inference on a tuned small model."""
+    allocation: Mapping[str, Any] = field(default_factory=dict)
+    """How cost is allocated, as `[allocation]` has it; see allocation.py."""
     keep_steps: bool = False
     strict: bool = False
 
@@ -162,6 +164,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "lever_settings": (dict, "a table of settings by lever"),
     "billing_modes": (dict, 'a table of source = "mode"'),
     "engine_options": (dict, "a table of the engine's own settings"),
+    "allocation": (dict, "a table: [allocation]"),
 }
 
 

@@ -37,6 +37,7 @@ def statuses(
         found[name] = ran if calls else no_calls
     found["endpoint_discovery"] = _discovery(lake, report, discovery)
     found["proxy_student"] = _student(lake, report)
+    found["allocation"] = ran if report["allocation"] else ("skipped", "no [allocation] in the settings says by what")
     found["bills"] = ran if report["bills"] else ("skipped", "no bill among the files")
     for name in levers.registry():
         found[name] = _lever(name, config, report, pulled)
@@ -116,6 +117,10 @@ def _failed_checks(report: Report) -> Iterator[str]:
         parts = sum((row["cost_usd"] or Decimal(0) for row in report["spend"][dimension]), Decimal(0))
         if abs(parts - total) > MICRO:
             yield f"Spend by {dimension} sums to ${parts:,.6f}, not to the total of ${total:,.6f}."
+    for table in report["allocation"]:
+        parts = sum((row["allocated_usd"] for row in table["rows"]), Decimal(0))
+        if abs(parts - table["total_usd"]) > MICRO or abs(table["total_usd"] - table["added_usd"] - total) > MICRO:
+            yield f"Cost allocated by {table['by']} sums to ${parts:,.6f}, not to ${total + table['added_usd']:,.6f}."
     for name, whole in (("headline", plan), ("with evaluation", plan["with_evaluation"])):
         parts = sum((step["in_order_usd"] for step in whole["steps"]), Decimal(0))
         saving = whole["headline_saving_usd"] if name == "headline" else whole["saving_usd"]

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from llmaudit import assemble, config, pipeline
+from llmaudit import allocation, assemble, config, pipeline
 from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.levers.base import Lever
@@ -131,6 +131,18 @@ class Audit:
         return rows.with_columns(share.alias("share")).sort(
             "cost_usd", *columns, descending=[True] + [False] * len(columns), nulls_last=True
         )
+
+    def allocate(self, by: str = "team", rules: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """What each team (project, `tags.<label>`, ...) bears once shared cost is divided; the amounts come to the total exactly.
+
+        `rules` is a table as `[allocation]` of llmaudit.toml has it; left out, that of the settings.
+        """
+        self._check_open()
+        run = self._run
+        sharing = allocation.read(run.config.allocation if rules is None else rules)
+        allocation.check_dimension(by)
+        hours = self.data["window"]["days"] * 24
+        return allocation.frame(allocation.divide(run.engine, by, sharing, hours=hours, terms=run.book.user.contract))
 
     def findings(self) -> pl.DataFrame:
         """Every finding, the largest saving first."""

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from llmaudit import __version__, assemble, doubts, levers, pricing, queries, reconcile, schema
+from llmaudit import __version__, allocation, assemble, doubts, levers, pricing, queries, reconcile, schema
 from llmaudit import engine as engines
 from llmaudit.config import AuditConfig, days_between
 from llmaudit.detectors import endpoints, sample
@@ -65,6 +65,7 @@ def run(
 ) -> Run:
     """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend."""
     chosen = _chosen(config)
+    sharing = allocation.read(config.allocation)
     book = pricing.load(config.prices)
     _check_tuned_model(config, book)
     with ExitStack() as held:
@@ -99,6 +100,7 @@ def run(
         everything = replay.plan(pulled, facts.total)
         tell("Writing the report")
         report = _report(config, lake, book, facts, verdicts, headline, everything, _evidence(engine, pulled))
+        report["allocation"] = _allocated(engine, book, sharing, report["window"]["days"])
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
         report["warnings"] = doubts.warnings(
             config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
@@ -355,6 +357,10 @@ def _report(
         "plan": assemble.plan(headline, everything),
         "bills": assemble.bills(facts.bills),
     }
+
+
+def _allocated(engine: Engine, book: pricing.Book, sharing: allocation.Rules, days: int) -> list[dict[str, Any]]:
+    return allocation.as_report(allocation.tables(engine, sharing, hours=days * 24, terms=book.user.contract))
 
 
 def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:

@@ -31,7 +31,7 @@ FLOW = (
     ("detectors",),
     ("levers",),
     ("replay",),
-    ("reconcile", "supply", "watch", "export"),
+    ("reconcile", "supply", "watch", "export", "allocation"),
     ("report",),
     ("assemble", "doubts"),
     ("pipeline",),
