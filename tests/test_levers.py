@@ -121,12 +121,20 @@ def test_calls_of_the_same_instant_hit_once_and_in_order_of_their_ids(duck):
     assert hits(duck, [call(2), call(1), call(3)], ExactDuplicates()) == ["c002", "c003"]
 
 
+def test_a_repeat_of_what_is_still_being_answered_pays_too(duck):
+    rows = [call(1, 0, duration_ms=9_000.0), call(2, 5, duration_ms=9_000.0), call(3, 8.9), call(4, 9), call(5, 15)]
+    assert hits(duck, rows, ExactDuplicates()) == ["c004", "c005"]
+    # the second answer was stored at 14: what is asked 70 seconds later finds it for a minute only
+    assert hits(duck, [*rows[:2], call(6, 73), call(7, 74.1)], ExactDuplicates(ttl_seconds=60)) == ["c006"]
+
+
 @given(st.lists(st.integers(0, 300), min_size=2, max_size=30), st.integers(1, 100))
 def test_a_cache_with_a_clock_answers_the_same_calls(seconds, ttl_seconds):
     times = sorted(seconds)
     entry = {
         "request_ids": UNIT.join(str(n) for n in range(len(times))),
         "times_us": UNIT.join(str(t * 1_000_000) for t in times),
+        "answered_us": UNIT.join(str(t * 1_000_000) for t in times),
     }
     expires, answered = -1, []
     for number, now in enumerate(times):
@@ -143,6 +151,7 @@ def test_without_a_time_limit_all_but_the_first_are_answered(seconds):
     entry = {
         "request_ids": UNIT.join(str(n) for n in range(len(times))),
         "times_us": UNIT.join(str(t * 1_000_000) for t in times),
+        "answered_us": UNIT.join(str(t * 1_000_000) for t in times),
     }
     assert len(list(_hits_of(entry, [10_001]))) == len(times) - 1
 

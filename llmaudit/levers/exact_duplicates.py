@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from heapq import heappop, heappush
 
 import pyarrow as pa
 
+from llmaudit import queries
 from llmaudit.engine.base import Batches, Engine
 from llmaudit.errors import AuditError
 from llmaudit.levers.base import Lever, Stage, not_made
@@ -22,7 +24,8 @@ class ExactDuplicates(Lever):
 
     A call counts only if the log shows that the cache would have been right: same account, provider, model, texts,
     tools and parameters, temperature 0, and the same answer as the stored one. The first call of every window still
-    pays, and reading an entry does not prolong it. What the cache itself costs is not in the number.
+    pays, so does one that comes while the answer is still on its way, and reading an entry does not prolong it. What
+    the cache itself costs is not in the number.
     """
 
     name = "exact_duplicates"
@@ -46,6 +49,11 @@ class ExactDuplicates(Lever):
             f"an answer may be used again for {self.ttl_seconds:,} seconds",
             "running the cache costs nothing worth counting",
         )
+
+    def evidence(self, engine: Engine, usage: str) -> str:
+        del usage
+        queries.run(engine, "duplicates")
+        return queries.run(engine, "repeats", into=f"{self.name}_evidence")
 
     def hits(self, engine: Engine, usage: str) -> str:
         entries = super().hits(engine, usage)
@@ -72,14 +80,16 @@ def _hits(ttls: Sequence[int], batches: Batches) -> Batches:
 
 def _hits_of(entry: Mapping[str, str], ttls: Sequence[int]) -> Iterator[dict[str, object]]:
     ids = entry["request_ids"].split(UNIT)
-    times_us = [int(time) for time in entry["times_us"].split(UNIT)]
+    times_us, answered_us = ([int(time) for time in entry[name].split(UNIT)] for name in ("times_us", "answered_us"))
     for ttl_seconds in ttls:
-        stored_us = times_us[0]
-        for request_id, time_us in zip(ids[1:], times_us[1:], strict=True):
+        stored_us, on_their_way_us = -(2**62), [answered_us[0]]
+        for request_id, time_us, answer_us in zip(ids[1:], times_us[1:], answered_us[1:], strict=True):
+            while on_their_way_us and on_their_way_us[0] <= time_us:
+                stored_us = heappop(on_their_way_us)
             if time_us - stored_us <= ttl_seconds * 1_000_000:
                 yield {"request_id": request_id, "ttl_seconds": ttl_seconds}
             else:
-                stored_us = time_us
+                heappush(on_their_way_us, answer_us)
 
 
 LEVER = ExactDuplicates
