@@ -14,6 +14,7 @@ import polars as pl
 
 from llmaudit.config import AuditConfig
 from llmaudit.detectors.verdicts import Verdict
+from llmaudit.pricing import Exchange
 from llmaudit.reconcile import Place, Reconciled
 from llmaudit.reconcile.rounding import MICRO, shared
 from llmaudit.replay import Interval, Plan, Saved, Step, interval
@@ -107,6 +108,26 @@ def window(
             {"source": r["source"], "start": _bare(r["first_at"]), "end": _bare(r["last_at"])} for r in sources
         ],
         "month_factor": float(DAYS_OF_A_MONTH / days) if days >= FEWEST_DAYS_FOR_A_MONTH else None,
+    }
+
+
+def display(currency: str, rates: Exchange, days: Sequence[Row]) -> dict[str, Any] | None:
+    """The total in another currency: every month at its own rate, and only then summed."""
+    if currency == "USD":
+        return None
+    months: dict[str, Decimal] = {}
+    for row in days:
+        months[row["key"][:7]] = months.get(row["key"][:7], Decimal(0)) + (row["cost_usd"] or Decimal(0))
+    known = {month: rates.of_month(currency, month) for month in sorted(months)}
+    costs = [months[month] * rate.per_usd for month, rate in known.items() if rate]
+    return {
+        "currency": currency,
+        "rates": [
+            {"month": month, "rate": float(rate.per_usd), "source": rate.source}
+            for month, rate in known.items()
+            if rate
+        ],
+        "cost": sum(costs, Decimal(0)) if len(costs) == len(known) else None,
     }
 
 

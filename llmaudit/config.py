@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -42,6 +43,10 @@ class AuditConfig:
     lever_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Lever -> its settings, as `[levers.<name>]` of llmaudit.toml has them."""
     prices: Path | None = None
+    rates: Path | None = None
+    """The user's own exchange rates, over the published ones."""
+    currency: str = "USD"
+    """Currency of the second view of totals."""
     ttl_seconds: int = DEFAULT_TTL_SECONDS
     """How long a response cache may keep an answer, for the exact_duplicates finding."""
     billing_modes: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +66,8 @@ class AuditConfig:
             raise AuditError(f"text = {self.text!r} is not one of {', '.join(TEXT_MODES)}.")
         if unknown := set(self.billing_modes.values()) - set(BILLING_MODES):
             raise UnknownName("billing mode", min(unknown), BILLING_MODES)
+        if not re.fullmatch("[A-Z]{3}", self.currency):
+            raise AuditError(f"currency = {self.currency!r} is not a currency's code, such as EUR.")
         if self.keep_steps and not self.lake:
             raise AuditError("--keep-steps leaves its tables in the lake: name one with --lake DIR.")
         if self.since and self.until and self.since >= self.until:
@@ -136,7 +143,7 @@ def _typed(name: str, value: Any, file: Path) -> Any:
     kind, wanted = _KINDS.get(name, (str, 'text in quotes, such as "UTC"'))
     if not _is(value, kind):
         raise AuditError(f"{file}: {name} = {value!r} should be {wanted}.")
-    if name in ("lake", "prices"):
+    if name in ("lake", "prices", "rates"):
         return file.parent / Path(value).expanduser()
     if name == "engine_options":
         return {option: str(setting) for option, setting in value.items()}

@@ -141,7 +141,7 @@ def reconciled(engine: Engine, lake: Lake, config: AuditConfig) -> list[reconcil
     open_tables(engine, lake, config)
     [ends] = _rows(engine, queries.run(engine, "log_ends"))
     book = pricing.load(config.prices)
-    return reconcile.reconcile(engine, book, pricing.no_rates, ends["first_at"], ends["last_at"])
+    return reconcile.reconcile(engine, book, pricing.exchange(config.rates), ends["first_at"], ends["last_at"])
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int, boo
         duplicates=duplicates,
         duplicate_classes=_rows(engine, queries.run(engine, "duplicate_classes")),
         by_ttl=_rows(engine, queries.run(engine, "duplicates_by_ttl")),
-        bills=reconcile.reconcile(engine, book, pricing.no_rates, totals["first_at"], totals["last_at"]),
+        bills=reconcile.reconcile(engine, book, pricing.exchange(config.rates), totals["first_at"], totals["last_at"]),
         likely=likely,
         labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
         stored=stored,
@@ -345,7 +345,7 @@ def _report(
         "config_sha256": config.sha256(),
         "price_book": {"as_of": book.as_of.isoformat(), "sha256": book.sha256},
         "currency": "USD",
-        "display": None,
+        "display": assemble.display(config.currency, pricing.exchange(config.rates), facts.days),
         "window": window,
         "intake": assemble.intake(lake.ingests(), stored=facts.stored, survived=facts.survived),
         "totals": assemble.totals(facts.totals),

@@ -1,6 +1,7 @@
 """A bill and a log whose difference is planted: what the inputs show is named to the last digit, and nothing else is."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -302,3 +303,96 @@ def test_several_causes_beside_noise_leave_the_noise_alone(engine: Engine) -> No
     planted["unexplained"] = noise(world)
     planted |= {"credit": credit(world), "tax": tax(world)}
     assert classes(world.reconcile(engine)) == planted
+
+
+# --- another currency ---------------------------------------------------------------------------------
+
+
+def in_euros(world: Planted, rate: str) -> Decimal:
+    """The bill as it would be in euros at its own rate; what it comes to."""
+    world.currency = "EUR"
+    world.scale(lambda _: Decimal(rate))
+    return sum((line[1] for line in world.lines.values()), Decimal(0))
+
+
+def at(rate: str) -> Callable[[str, object], Decimal]:
+    return lambda currency, _: Decimal(rate) if currency == "EUR" else Decimal(1)
+
+
+def test_a_bill_in_euros_ties_at_the_published_rate(engine: Engine) -> None:
+    world = Planted()
+    billed = in_euros(world, "0.895")
+    found = world.reconcile(engine, rates=at("0.895"))
+    assert classes(found) == {}
+    assert found.priced == billed
+
+
+def test_the_bills_own_rate_of_exchange_is_named(engine: Engine) -> None:
+    world = Planted()
+    billed = in_euros(world, "0.901")
+    found = world.reconcile(engine, rates=at("0.895"))
+    assert classes(found) == {"currency": billed - found.priced}
+
+
+def test_a_rate_far_off_may_be_a_discount_as_well(engine: Engine) -> None:
+    world = Planted()
+    billed = in_euros(world, "0.8")
+    found = world.reconcile(engine, rates=at("0.895"))
+    assert classes(found) == {"currency_or_discount_or_price": billed - found.priced}
+
+
+def test_without_a_rate_nothing_is_compared(engine: Engine) -> None:
+    world = Planted()
+    in_euros(world, "0.9")
+    found = world.reconcile(engine)
+    assert (found.priced, found.unexplained, found.parts) == (None, None, ())
+    assert "No rate of EUR" in found.assumptions[0]
+
+
+# --- several bills of one spend ---------------------------------------------------------------------------
+
+
+def test_another_export_of_the_same_spend_counts_nothing_more(engine: Engine) -> None:
+    world = Planted()
+    unlogged(world)
+    days: dict[object, Decimal] = {}
+    for (day, _, _), line in world.lines.items():
+        days[day] = days.get(day, Decimal(0)) + line[1]
+    for day, amount in days.items():
+        world.extra.append(
+            {
+                "billed_cost": amount.quantize(Decimal("0.01")),
+                "charge_description": "API usage",
+                "charge_period_start": day,
+                "source": "focus",
+                "account_id": None,
+            }
+        )
+    coarse, fine = sorted(world.reconcile_all(engine), key=lambda found: found.bill.source)
+    assert (fine.same_as, coarse.same_as) == (None, "openai_costs")
+    assert abs(coarse.off or 0) <= Decimal("0.04")
+    assert classes(fine) == {"unlogged_traffic": Decimal("0.179")}
+    assert "quantities" in fine.reason
+
+
+# --- sums ------------------------------------------------------------------------------------------------
+
+
+def test_parts_sum_to_the_difference_in_every_table(engine: Engine) -> None:
+    world = Planted()
+    unlogged(world), timeouts(world), wrong_tier(world), late(world), noise(world), credit(world), tax(world)
+    found = world.reconcile(engine)
+    assert sum(classes(found).values()) == found.billed - found.priced
+    for places in (found.days, found.models):
+        assert sum(place.billed for place in places) == found.billed
+        assert sum(place.priced for place in places) == found.priced
+        for place in places:
+            assert sum(place.parts.values()) == place.billed - place.priced
+
+
+def test_a_uniform_surcharge_has_no_evidence_for_any_cause(engine: Engine) -> None:
+    world = Planted()
+    amount = world.scale(lambda _: Decimal("1.03"))
+    found = world.reconcile(engine)
+    assert classes(found) == {"unexplained": amount}
+    assert any("1.03 times our price" in said for said in found.assumptions)

@@ -1,7 +1,7 @@
 """What a call cost: a dated price book, joined to the calls. Nothing else knows a rate."""
 
 from llmaudit.pricing.book import Book, UnknownModel, load, show
-from llmaudit.pricing.exchange import no_rates
+from llmaudit.pricing.exchange import Exchange, exchange, no_rates
 from llmaudit.pricing.usage import price, price_usage
 
-__all__ = ["Book", "UnknownModel", "load", "no_rates", "price", "price_usage", "show"]
+__all__ = ["Book", "Exchange", "UnknownModel", "exchange", "load", "no_rates", "price", "price_usage", "show"]

@@ -210,8 +210,10 @@ class Amounts:
         ratio = self._ratio(squares)
         if ratio is None or len({s.unit or s.key for s in ratio.sharp}) < 2:  # noqa: PLR2004
             return
-        models = {s.key.model for s in ratio.sharp}
-        if len(models) < 2 or ratio.value > 1:  # noqa: PLR2004
+        if len({s.key.model for s in ratio.sharp}) < 2:  # noqa: PLR2004
+            return
+        if ratio.value > 1:
+            self._surcharge(ratio)
             return
         name = DISCOUNT
         if self._all_of_another_tier(ratio):
@@ -222,6 +224,17 @@ class Amounts:
             name,
             f"{float(ratio.value):.6g} of our price on {{n}} of the bill's squares of day, model and class",
         )
+
+    def _surcharge(self, ratio: _Ratio) -> None:
+        """Everything dearer by one ratio: a fee, a rate, a tax inside the price. Nothing says which, so nothing is named."""
+        self.bill.assumptions.append(
+            f"The bill's prices are {float(ratio.value):.6g} times our price in {len(ratio.squares):,} squares of day, model and "
+            "class. The inputs do not say why, so this is unexplained."
+        )
+        for square in ratio.squares:
+            square.put(UNEXPLAINED, square.open)
+        settled = {id(square) for square in ratio.squares}
+        self.pending = [square for square in self.pending if id(square) not in settled]
 
     def _all_of_another_tier(self, ratio: _Ratio) -> bool:
         return any(all(self._value_in(s, tier) == s.billed for s in ratio.squares) for tier in TIERS[1:])

@@ -106,12 +106,17 @@ def _sentence(report: Report) -> str:
 
 
 def _second_currency(report: Report) -> str | None:
-    """The total in the display currency: only where one rate holds for the whole window."""
+    """The total in the display currency: each month at its rate, or one rate for the whole window."""
     display, total = report["display"], report["totals"]["cost_usd"]
-    rates = {rate["rate"] for rate in display["rates"]} if display else set()
-    if display is None or total is None or len(rates) != 1:
+    if display is None or total is None:
         return None
-    return f"{show.money(total * rates.pop(), clean(display['currency'], 8))}, converted"
+    currency = clean(display["currency"], 8)
+    if display.get("cost") is not None:
+        return f"{show.money(display['cost'], currency)}, converted month by month"
+    rates = {rate["rate"] for rate in display["rates"]}
+    if "cost" in display or len(rates) != 1:
+        return f"in {currency} unknown: a month has no rate"
+    return f"{show.money(total * rates.pop(), currency)}, converted"
 
 
 def _audited(report: Report) -> list[tuple[str, str]]:
