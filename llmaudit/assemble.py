@@ -35,6 +35,40 @@ DIMENSIONS = (
     "region",
 )
 FURTHER_DIMENSIONS = ("environment", "source")
+BILL_DIMENSIONS = (
+    "provider",
+    "model",
+    "token_class",
+    "account_id",
+    "sub_account_id",
+    "api_key_id",
+    "user_id",
+    "service_tier",
+    "region",
+    "charge_category",
+    "day",
+)
+COUNT_DIMENSIONS = (
+    "provider",
+    "model",
+    "operation",
+    "account_id",
+    "project",
+    "api_key_id",
+    "user_id",
+    "service_tier",
+    "day",
+)
+COUNTS = (
+    "requests",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "images",
+    "web_searches",
+)
 TTLS_SECONDS = (60, 300, 900, 3_600, 14_400, 86_400, 604_800)
 DAYS_OF_A_MONTH = Decimal("365.25") / 12
 FEWEST_DAYS_FOR_A_MONTH = 7
@@ -346,6 +380,65 @@ def _tied(parts: Sequence[Decimal], billed: Decimal, priced: Decimal | None) -> 
     return shared(parts, billed.quantize(MICRO) - (priced or Decimal(0)).quantize(MICRO))
 
 
+def billed(rows: Sequence[Row], extents: Sequence[Row]) -> list[dict[str, Any]]:
+    """Every bill, divided in every way that its lines know. Bills may repeat one another: nothing adds them up."""
+    ends = {r["source"]: r for r in extents if r["kind"] == "charges"}
+    found = []
+    for whole in (r for r in rows if r["dimension"] == "bill"):
+        mine = [r for r in rows if r["source"] == whole["source"] and r["currency"] == whole["currency"]]
+        found.append(
+            {
+                "source": whole["source"],
+                "currency": whole["currency"],
+                "start": _bare(ends[whole["source"]]["first_at"]),
+                "end": _bare(ends[whole["source"]]["last_at"]),
+                "lines": whole["lines"],
+                "tokens": _exact(whole["tokens"]),
+                "billed": whole["billed_cost"],
+                "effective": whole["effective_cost"],
+                "list": whole["list_cost"],
+                "by": {
+                    name: [
+                        {
+                            "key": r["key"],
+                            "lines": r["lines"],
+                            "tokens": _exact(r["tokens"]),
+                            "billed": r["billed_cost"],
+                            "share": _share(r["billed_cost"], whole["billed_cost"] or Decimal(0)),
+                        }
+                        for r in mine
+                        if r["dimension"] == name
+                    ]
+                    for name in BILL_DIMENSIONS
+                },
+            }
+        )
+    return found
+
+
+def counted(rows: Sequence[Row], extents: Sequence[Row]) -> list[dict[str, Any]]:
+    """Every export of a provider's own counts, divided in every way that its buckets know."""
+    ends = {r["source"]: r for r in extents if r["kind"] == "usage"}
+    return [
+        {
+            "source": whole["source"],
+            "start": _bare(ends[whole["source"]]["first_at"]),
+            "end": _bare(ends[whole["source"]]["last_at"]),
+            **_counts(whole),
+            "by": {
+                name: [
+                    {"key": r["key"], **_counts(r)}
+                    for r in rows
+                    if r["source"] == whole["source"] and r["dimension"] == name
+                ]
+                for name in COUNT_DIMENSIONS
+            },
+        }
+        for whole in rows
+        if whole["dimension"] == "export"
+    ]
+
+
 def analyses(statuses: Mapping[str, tuple[str, str | None]]) -> list[dict[str, Any]]:
     every = {**statuses, **{name: ("not_built", reason) for name, reason in NOT_BUILT.items()}}
     return [{"id": name, "status": status, "reason": reason} for name, (status, reason) in sorted(every.items())]
@@ -406,6 +499,15 @@ def _interval(span: Interval) -> dict[str, Decimal]:
 
 def _monthly(amount: Decimal, factor: float | None) -> Decimal | None:
     return None if factor is None else amount * Decimal(repr(factor))
+
+
+def _counts(row: Row) -> dict[str, int | None]:
+    return {"buckets": int(row["buckets"]), **{name: _whole(row[name]) for name in COUNTS}}
+
+
+def _exact(quantity: Decimal | None) -> Decimal | int | None:
+    """A quantity as a whole number where it is one."""
+    return int(quantity) if quantity is not None and quantity == int(quantity) else quantity
 
 
 def _share(part: Decimal | None, total: Decimal) -> float | None:

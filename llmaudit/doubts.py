@@ -40,7 +40,7 @@ def statuses(
     found["allocation"] = ran if report["allocation"] else ("skipped", "no [allocation] in the settings says by what")
     found["bills"] = ran if report["bills"] else ("skipped", "no bill among the files")
     for name in levers.registry():
-        found[name] = _lever(name, config, report, pulled)
+        found[name] = no_calls if not calls else _lever(name, config, report, pulled)
     return found
 
 
@@ -88,6 +88,7 @@ def warnings(
         *_about_money(config, report, book_as_of),
         *_about_files(took, ingests, report),
         *_about_sources(config, report),
+        *_about_bills(report),
     ]
     if likely["requests"]:
         said.append(
@@ -190,6 +191,23 @@ def _about_sources(config: AuditConfig, report: Report) -> Iterator[dict[str, An
                 f'If a seat paid, put billing_modes = {{ {row["key"]} = "subscription" }} into llmaudit.toml.',
                 row["cost_usd"],
             )
+
+
+def _about_bills(report: Report) -> Iterator[dict[str, Any]]:
+    """Exports that may be two views of one spend."""
+    bills = report["billed"]
+    for place, one in enumerate(bills):
+        for other in bills[place + 1 :]:
+            shared = {row["key"] for row in one["by"]["provider"]} & {row["key"] for row in other["by"]["provider"]}
+            overlap = one["start"] < other["end"] and other["start"] < one["end"]
+            if shared and overlap and one["currency"] == other["currency"] and one["source"] != other["source"]:
+                names = ", ".join(sorted(name or "an unnamed provider" for name in shared))
+                yield _warning(
+                    "bills_overlap",
+                    f"{one['source']} and {other['source']} both bill {names} in the same days: where they are two views of one "
+                    "spend, it counts once. They stand side by side and are never added.",
+                    min(one["billed"] or 0, other["billed"] or 0) if one["currency"] == "USD" else None,
+                )
 
 
 def _is_coding_agent(source: str) -> bool:

@@ -158,6 +158,10 @@ class _Facts:
     duplicate_classes: list[dict[str, Any]]
     by_ttl: list[dict[str, Any]]
     bills: list[reconcile.Reconciled]
+    billed: list[dict[str, Any]]
+    counted: list[dict[str, Any]]
+    extents: list[dict[str, Any]]
+    """Stretches of time that bills and providers' own counts cover."""
     likely: Mapping[str, Any]
     labels: pl.DataFrame
     stored: int
@@ -251,7 +255,9 @@ def _endpoints(engine: Engine) -> tuple[pl.DataFrame, endpoints.Discovery]:
 def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int, book: pricing.Book) -> _Facts:
     """Ask every question the report answers."""
     [totals] = _rows(engine, queries.run(engine, "totals", unmetered=unmetered))
-    engine.put("days", _days(totals, config))
+    engine.put("days", _days(totals["first_at"], totals["last_at"], config))
+    extents = _rows(engine, queries.run(engine, "extents"))
+    engine.put("billed_days", _days(*_span(extents), config))
     queries.run(engine, "duplicates")
     entries = queries.run(
         engine, "exact_duplicates", into="duplicate_entries", usage=queries.run(engine, "usage", into="metered")
@@ -271,6 +277,9 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int, boo
         duplicate_classes=_rows(engine, queries.run(engine, "duplicate_classes")),
         by_ttl=_rows(engine, queries.run(engine, "duplicates_by_ttl")),
         bills=reconcile.reconcile(engine, book, pricing.exchange(config.rates), totals["first_at"], totals["last_at"]),
+        billed=_rows(engine, queries.run(engine, "billed")),
+        counted=_rows(engine, queries.run(engine, "provider_counts")),
+        extents=extents,
         likely=likely,
         labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
         stored=stored,
@@ -279,8 +288,8 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int, boo
     )
 
 
-def _days(totals: Mapping[str, Any], config: AuditConfig) -> pa.Table:
-    spans = days_between(totals["first_at"], totals["last_at"], config.zone) if totals["first_at"] else []
+def _days(first: datetime | None, last: datetime | None, config: AuditConfig) -> pa.Table:
+    spans = days_between(first, last, config.zone) if first and last else []
     names, starts, ends = zip(*spans, strict=True) if spans else ((), (), ())
     columns = [pa.array(names, pa.string()), pa.array(starts, schema.TIME), pa.array(ends, schema.TIME)]
     return pa.table(columns, names=["day", "starts_at", "ends_at"])
@@ -330,7 +339,7 @@ def _report(
     evidence: Mapping[str, Mapping[tuple[Any, Any], Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """`report.json`, but for what the run says of itself."""
-    window = assemble.window(config, *_extent(facts), facts.sources)
+    window = assemble.window(config, *_extent(facts), [*facts.sources, *facts.extents])
     found = assemble.findings(
         [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")],
         window["days"],
@@ -356,6 +365,8 @@ def _report(
         "fine_tune": assemble.fine_tune(verdicts, {r["endpoint"]: r["cost_usd"] for r in facts.endpoints}, found),
         "plan": assemble.plan(headline, everything),
         "bills": assemble.bills(facts.bills),
+        "billed": assemble.billed(facts.billed, facts.extents),
+        "counted": assemble.counted(facts.counted, facts.extents),
     }
 
 
@@ -364,11 +375,19 @@ def _allocated(engine: Engine, book: pricing.Book, sharing: allocation.Rules, da
 
 
 def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:
-    """First and last moment of the calls or, where there are only bills, of those."""
-    if facts.totals["first_at"] or not facts.bills:
+    """First and last moment of the calls or, where there are none, of the bills, else of what providers counted."""
+    if facts.totals["first_at"]:
         return facts.totals["first_at"], facts.totals["last_at"]
-    last = max(found.bill.end_at for found in facts.bills) - timedelta(microseconds=1)
-    return min(found.bill.start_at for found in facts.bills), last
+    billed = [row for row in facts.extents if row["kind"] == "charges"]
+    return _span(billed or facts.extents)
+
+
+def _span(extents: Sequence[Mapping[str, Any]]) -> tuple[datetime | None, datetime | None]:
+    """The first moment of all these stretches, and the last one inside them."""
+    if not extents:
+        return None, None
+    first, end = min(row["first_at"] for row in extents), max(row["last_at"] for row in extents)
+    return first, max(first, end - timedelta(microseconds=1))
 
 
 def _keep(config: AuditConfig, lake: Lake, engine: Engine) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from llmaudit.report import show
 from llmaudit.report.blocks import Block, Facts, Figure, Figures, Line, Para, line
@@ -45,7 +46,9 @@ def ledger(report: Report) -> str:
 
 
 def _spend(report: Report) -> Figure:
-    totals = report["totals"]
+    totals, billed = report["totals"], report.get("billed", ())
+    if not totals["requests"] and len(billed) == 1:
+        return Figure("Billed", _billed(billed[0]), (f"no calls, {show.noun(billed[0]['lines'], 'line')} of a bill",))
     notes = [f"{show.noun(totals['requests'], 'call')} in {_days(report)}"]
     if (second := _second_currency(report)) is not None:
         notes.append(second)
@@ -97,12 +100,26 @@ def _monthly(report: Report, amount: float | None) -> list[str]:
 def _sentence(report: Report) -> str:
     totals, plan = report["totals"], report["plan"]
     if not totals["requests"]:
-        return "No calls were found in what was read, so there is nothing to price and nothing to save."
+        return (
+            f"No calls were found in what was read, so there is nothing to price and nothing to save.{_instead(report)}"
+        )
     return (
         f"From {_span(report)}, {show.noun(totals['requests'], 'call')} cost {show.usd(totals['cost_usd'])}. "
         f"Changes that need no judgement of answer quality would have left {show.usd(plan['after_usd'])} of it; "
         f"those that do, once tested, {show.usd(plan['with_evaluation']['after_usd'])}."
     )
+
+
+def _instead(report: Report) -> str:
+    """What there is where there are no calls."""
+    bills = "; ".join(f"{logged(bill['source'], limit=40)} {_billed(bill)}" for bill in report.get("billed", ()))
+    counts = ", ".join(logged(export["source"], limit=40) for export in report.get("counted", ()))
+    billed = f" What was billed stands below: {bills}." if bills else ""
+    return billed + (f" What providers counted themselves stands below: {counts}." if counts else "")
+
+
+def _billed(bill: Mapping[str, Any]) -> str:
+    return show.money(bill["billed"], clean(bill["currency"] or "USD", 8))
 
 
 def _second_currency(report: Report) -> str | None:
