@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,9 +17,11 @@ from llmaudit.detectors.verdicts import Verdict
 from llmaudit.pricing import Exchange
 from llmaudit.reconcile import Place, Reconciled
 from llmaudit.reconcile.rounding import MICRO, shared
-from llmaudit.replay import Interval, Plan, Saved, Step, interval
+from llmaudit.replay import Charged, Interval, Plan, Saved, Step, interval
 
 Row = Mapping[str, Any]
+Site = tuple[str | None, str | None]
+"""Endpoint and model."""
 
 DIMENSIONS = (
     "provider",
@@ -228,29 +230,48 @@ def duplicates(row: Row, classes: Sequence[Row], by_ttl: Sequence[Row]) -> dict[
 
 
 def findings(
-    steps: Iterable[Step], days: int, month_factor: float | None, evidence: Mapping[str, Mapping[tuple[Any, Any], Row]]
+    steps: Iterable[Step],
+    blocks: Callable[[Site], int],
+    month_factor: float | None,
+    evidence: Mapping[str, Mapping[Site, Row]],
 ) -> list[dict[str, Any]]:
-    """One finding per lever, endpoint and model, the largest first."""
+    """One finding per lever, endpoint and model, the largest first. `blocks` are those of the bootstrap."""
     found = []
     for step in steps:
         known = evidence.get(step.lever.name, {})
-        places = {(row.endpoint, row.model): [] for row in step.saved} | {place: [] for place in known}
+        saved: dict[Site, list[Saved]] = {place: [] for place in known}
+        charged: dict[Site, list[Charged]] = {}
         for row in step.saved:
-            places[row.endpoint, row.model].append(row)
-        found += [_finding(step, place, rows, days, month_factor, known.get(place)) for place, rows in places.items()]
+            saved.setdefault((row.endpoint, row.model), []).append(row)
+        for charge in step.charged:
+            charged.setdefault((charge.endpoint, charge.model), []).append(charge)
+        found += [
+            _finding(
+                step,
+                place,
+                saved.get(place, []),
+                charged.get(place, []),
+                blocks(place),
+                month_factor,
+                known.get(place, {}),
+            )
+            for place in saved | charged
+        ]
     return sorted(found, key=lambda f: (-f["saving_usd"]["expected"], f["id"]))
 
 
 def _finding(
     step: Step,
-    place: tuple[str | None, str | None],
-    saved: list[Saved],
-    days: int,
+    place: Site,
+    saved: Sequence[Saved],
+    charged: Sequence[Charged],
+    blocks: int,
     month_factor: float | None,
-    more: Row | None,
+    more: Row,
 ) -> dict[str, Any]:
     lever, (endpoint, model) = step.lever, place
-    span = interval(saved, days)
+    costs = sum((charge.cost_usd for charge in charged if charge.cost_usd is not None), Decimal(0))
+    span = interval(saved, blocks, costs, (more.get("low_factor", 1.0), more.get("high_factor", 1.0)))
     touched = sum(row.requests for row in saved)
     return {
         "id": finding_id(lever.name, endpoint, model),
@@ -267,13 +288,30 @@ def _finding(
             "settings": {name: str(value) for name, value in asdict(lever).items() if value is not None},
             "before_usd": sum((row.before_usd or Decimal(0) for row in saved), Decimal(0)),
             "after_usd": sum((row.after_usd or Decimal(0) for row in saved), Decimal(0)),
-            **{name: value for name, value in (more or {}).items() if name not in ("endpoint", "model")},
+            **_running(charged, costs),
+            **{name: value for name, value in more.items() if name not in ("endpoint", "model")},
         },
-        "assumes": list(lever.assumes()),
+        "assumes": [*lever.assumes(), *_unpriced(charged)],
         "action": lever.action,
         "effort": lever.effort,
+        "risk": lever.risk,
         "status": "open",
     }
+
+
+def _running(charged: Sequence[Charged], costs: Decimal) -> dict[str, Any]:
+    """What the lever itself costs to run."""
+    if not charged:
+        return {}
+    quantities: dict[str, Decimal] = {}
+    for charge in charged:
+        quantities[charge.sku] = quantities.get(charge.sku, Decimal(0)) + charge.quantity
+    return {"running_usd": costs, "running": {sku: float(quantity) for sku, quantity in sorted(quantities.items())}}
+
+
+def _unpriced(charged: Sequence[Charged]) -> list[str]:
+    skus = sorted({charge.sku for charge in charged if charge.cost_usd is None})
+    return [f"gross of {sku}, which has no price: name one in prices.toml" for sku in skus]
 
 
 def finding_id(lever: str, endpoint: str | None, model: str | None) -> str:
@@ -291,12 +329,12 @@ def plan(headline: Plan, everything: Plan) -> dict[str, Any]:
         "steps": steps(headline),
         "headline_saving_usd": headline.saving_usd,
         "after_usd": headline.baseline_usd - headline.saving_usd,
-        "order_spread_usd": _spread(headline),
+        **_ways(headline),
         "with_evaluation": {
             "steps": steps(everything),
             "saving_usd": everything.saving_usd,
             "after_usd": everything.baseline_usd - everything.saving_usd,
-            "order_spread_usd": _spread(everything),
+            **_ways(everything),
         },
     }
 
@@ -485,12 +523,26 @@ def _step(step: Step) -> dict[str, Any]:
         "standalone_usd": step.standalone_usd,
         "in_order_usd": step.in_order_usd,
         "shapley_usd": step.shapley_usd,
+        "shapley_error_usd": step.shapley_error_usd,
+        "effort": step.lever.effort,
+        "risk": step.lever.risk,
         "after_usd": step.after_usd,
     }
 
 
-def _spread(plan: Plan) -> dict[str, Decimal] | None:
-    return {"low": plan.order_spread_usd[0], "high": plan.order_spread_usd[1]} if plan.order_spread_usd else None
+def _ways(plan: Plan) -> dict[str, Any]:
+    """How shares were found, and how far the total depends on the order."""
+    shares, orders = plan.shares, plan.orders
+    return {
+        "shapley": {"method": shares.method, "calls": shares.calls, "seed": shares.seed},
+        "order_spread_usd": {
+            "low": orders.low,
+            "high": orders.high,
+            "orders_tried": orders.tried,
+            "orders": orders.possible,
+            "sampled": orders.sampled,
+        },
+    }
 
 
 def _interval(span: Interval) -> dict[str, Decimal]:

@@ -28,7 +28,7 @@ from llmaudit.lake.sampling import SAMPLE_PER_STRATUM
 from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune
-from llmaudit.replay import Plan, Replay
+from llmaudit.replay import FEWEST_DAYS, Plan, Replay
 
 Tell = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -94,12 +94,15 @@ def run(
             found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
         )
         tell("Replaying levers")
-        replay = Replay(engine, book, "metered", money)
+        days = _window_days(config, facts)
+        replay = Replay(engine, book, "metered", money, by_day=days >= FEWEST_DAYS)
         pulled = _instances(chosen, config, verdicts, replay)
         headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
         everything = replay.plan(pulled, facts.total)
         tell("Writing the report")
-        report = _report(config, lake, book, facts, verdicts, headline, everything, _evidence(engine, pulled))
+        report = _report(
+            config, lake, book, facts, verdicts, headline, everything, _evidence(engine, pulled), replay.blocks(days)
+        )
         report["allocation"] = _allocated(engine, book, sharing, report["window"]["days"])
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
         report["warnings"] = doubts.warnings(
@@ -307,9 +310,7 @@ def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Ve
     return [*pulled, replace(move, endpoints=worth)] if worth else pulled
 
 
-def _evidence(
-    engine: Engine, pulled: Sequence[Lever]
-) -> dict[str, dict[tuple[str | None, str | None], Mapping[str, Any]]]:
+def _evidence(engine: Engine, pulled: Sequence[Lever]) -> dict[str, dict[assemble.Site, Mapping[str, Any]]]:
     """What each lever can say of an endpoint and model, besides money."""
     tables = {lever.name: lever.evidence(engine, "metered") for lever in pulled}
     return {
@@ -336,13 +337,14 @@ def _report(
     verdicts: Sequence[Verdict],
     headline: Plan,
     everything: Plan,
-    evidence: Mapping[str, Mapping[tuple[Any, Any], Mapping[str, Any]]],
+    evidence: Mapping[str, Mapping[assemble.Site, Mapping[str, Any]]],
+    blocks: Callable[[assemble.Site], int],
 ) -> dict[str, Any]:
     """`report.json`, but for what the run says of itself."""
     window = assemble.window(config, *_extent(facts), [*facts.sources, *facts.extents])
     found = assemble.findings(
         [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")],
-        window["days"],
+        blocks,
         window["month_factor"],
         evidence,
     )
@@ -372,6 +374,10 @@ def _report(
 
 def _allocated(engine: Engine, book: pricing.Book, sharing: allocation.Rules, days: int) -> list[dict[str, Any]]:
     return allocation.as_report(allocation.tables(engine, sharing, hours=days * 24, terms=book.user.contract))
+
+
+def _window_days(config: AuditConfig, facts: _Facts) -> int:
+    return int(assemble.window(config, *_extent(facts), facts.sources)["days"])
 
 
 def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:

@@ -140,7 +140,7 @@ def test_savings_are_told_apart_by_endpoint_model_and_day(engine):
 
 def saved(amounts):
     return [
-        Saved("/faq", "m", date(2026, 10, 1 + n), 1, None, None, Decimal(amount) * MICRO)
+        Saved("/faq", "m", date(2026, 10, 1 + n), str(n), 1, None, None, Decimal(amount) * MICRO)
         for n, amount in enumerate(amounts)
     ]
 

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
-from functools import partial
-from itertools import chain, combinations, count, permutations
-from math import factorial
+from itertools import permutations
+from math import factorial, sqrt
+from random import Random
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from llmaudit import levers as registry
 from llmaudit import pricing, queries
-from llmaudit.engine.base import Batches, Engine
+from llmaudit.engine.base import Engine
 from llmaudit.levers.base import Lever
+from llmaudit.pricing.charges import Charged
+from llmaudit.replay import shares
+from llmaudit.replay.intervals import FEWEST_DAYS, MICRO, Interval, interval
+from llmaudit.replay.meetings import UNIT, Meeting, Tree
+from llmaudit.replay.pulls import ZERO, Log, Pull, Saved
 
-ZERO = Decimal(0)
-BOOTSTRAP_DRAWS = 1_000
-BOOTSTRAP_SEED = 20_261_101
-CONFIDENCE = (0.05, 0.95)
+__all__ = [
+    "FEWEST_DAYS",
+    "MICRO",
+    "Charged",
+    "Interval",
+    "Orders",
+    "Plan",
+    "Replay",
+    "Saved",
+    "Shares",
+    "Step",
+    "interval",
+]
+
+SEED = 20_261_101
+MOST_EXACT = 8
+"""Levers that may meet on one call before the smaller ones stop being players of the game."""
+MOST_STATES = 400_000
+"""Calls times coalitions that are played through; where there are more, a sample of cells is."""
+CELL = 256
+"""Calls in a row of one endpoint that a sample takes or leaves together, where scopes join more than that."""
+FOLDS = 8
 MOST_ORDERS = 24
-MICRO = Decimal("0.000001")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """US dollars."""
-
-    low: Decimal
-    expected: Decimal
-    high: Decimal
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What one lever saved on one endpoint and model on one day: US dollars before and after, calls touched."""
-
-    endpoint: str | None
-    model: str | None
-    day: date
-    requests: int
-    before_usd: Decimal | None
-    after_usd: Decimal | None
-    saving_usd: Decimal
+"""All orders of four levers. Of more levers, DRAWN_ORDERS."""
+DRAWN_ORDERS = 12
+MOST_ORDERED_CALLS = 2_000_000
+"""Calls times pulls that orders are tried with."""
+MOST_ROUNDS = 100
+TO_90_PERCENT = 1.645
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,36 @@ class Step:
 
     lever: Lever
     saved: tuple[Saved, ...]
+    charged: tuple[Charged, ...]
     standalone_usd: Decimal
     in_order_usd: Decimal
     shapley_usd: Decimal
+    shapley_error_usd: Decimal
+    """Half of a 90 % interval where shares were estimated from a sample, else 0."""
     after_usd: Decimal
+    moved: str | None = field(compare=False)
+    """The calls it touched and their money, as a table of the engine."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the Shapley shares were found: exact, eight_largest_exact or sampled; and from how many calls if sampled."""
+
+    method: str
+    calls: int
+    seed: int = SEED
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Smallest and largest total over the orders tried."""
+
+    low: Decimal
+    high: Decimal
+    tried: int
+    possible: int
+    sampled: bool
+    """Whether they were tried on a sample of the calls where levers meet."""
 
 
 @dataclass(frozen=True)
@@ -68,29 +100,12 @@ class Plan:
     baseline_usd: Decimal
     steps: tuple[Step, ...]
     saving_usd: Decimal
-    order_spread_usd: tuple[Decimal, Decimal] | None
-    """Smallest and largest total over the orders tried; None where there were too many to try all."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """What a run of levers has left: the usage table, and what each of its calls costs."""
-
-    usage: str
-    money: str
-
-
-@dataclass(frozen=True)
-class _Pull:
-    """One lever pulled on one state."""
-
-    saved: tuple[Saved, ...]
-    touched: _State | None
-    """The touched calls as they would have been; None where the lever found none."""
+    shares: Shares
+    orders: Orders
 
     @property
-    def saving_usd(self) -> Decimal:
-        return sum((row.saving_usd for row in self.saved), ZERO)
+    def order_spread_usd(self) -> tuple[Decimal, Decimal]:
+        return self.orders.low, self.orders.high
 
 
 @dataclass
@@ -104,17 +119,26 @@ class Replay:
     book: pricing.Book
     usage: str
     money: str
-    _pulls: dict[tuple[_State, Lever], _Pull] = field(default_factory=dict)
-    _lefts: dict[tuple[_State, Lever], _State] = field(default_factory=dict)
-    _names: set[str] = field(default_factory=set)
-    _columns: pa.Schema | None = None
+    by_day: bool = True
+    """Whether intervals draw days; else sessions, users or hours."""
+    _log: Log = field(init=False)
+    _plans: int = 0
+
+    def __post_init__(self) -> None:
+        self._log = Log(self.engine, self.book, self.usage, self.money, self.by_day)
 
     def plan(self, levers: Sequence[Lever], baseline_usd: Decimal) -> Plan:
         """Pull `levers` in the order of replay."""
         ordered = tuple(registry.in_order(list(levers)))
-        pulls = self._sequence(ordered)
+        self._plans += 1
+        pulls = list(self._log.in_order(ordered, f"replay_plan{self._plans}"))
+        alone = [self._log.alone(lever) for lever in ordered]
+        met = self._meet(ordered, alone, pulls)
+        exact, errors, how = _shares(met, alone, pulls)
         rounded = _rounded([pull.saving_usd for pull in pulls])
-        shares = _rounded(self._shapley(ordered), total=sum(rounded, ZERO))
+        saving = sum(rounded, ZERO)
+        own = [share - Fraction(pull.charges_usd) for share, pull in zip(exact, pulls, strict=True)]
+        shared = _rounded([_decimal(share) for share in own], total=saving)
         baseline_usd = left = baseline_usd.quantize(MICRO)
         steps = []
         for number, lever in enumerate(ordered):
@@ -123,142 +147,278 @@ class Replay:
                 Step(
                     lever,
                     pulls[number].saved,
-                    standalone_usd=self._total((lever,)).quantize(MICRO),
+                    pulls[number].charged,
+                    standalone_usd=alone[number].saving_usd.quantize(MICRO),
                     in_order_usd=rounded[number],
-                    shapley_usd=shares[number],
+                    shapley_usd=shared[number],
+                    shapley_error_usd=errors[number],
                     after_usd=left,
+                    moved=pulls[number].moved,
                 )
             )
-        return Plan(baseline_usd, tuple(steps), sum(rounded, ZERO), self._order_spread(ordered))
+        return Plan(baseline_usd, tuple(steps), saving, how, _orders(met, ordered, alone, pulls, saving))
+
+    def blocks(self, days: int) -> Callable[[tuple[str | None, str | None]], int]:
+        """How many blocks the bootstrap draws for an endpoint and model: the days of the window, or parts of its sessions."""
+        if self.by_day:
+            return lambda place: days
+        found = self.engine.fetch(queries.run(self.engine, "replay_blocks", usage=self.usage)).to_pylist()
+        blocks = {(row["endpoint"], row["model"]): row["blocks"] for row in found}
+        return lambda place: blocks.get(place, 1)
 
     def saves_by_endpoint(self, lever: Lever) -> dict[str | None, Decimal]:
         """What the lever saves on its own, per endpoint. Negative where it would cost more."""
         saves: dict[str | None, Decimal] = {}
-        [pull] = self._sequence((lever,))
-        for row in pull.saved:
+        for row in self._log.alone(lever).saved:
             saves[row.endpoint] = saves.get(row.endpoint, ZERO) + row.saving_usd
         return saves
 
-    def _total(self, levers: tuple[Lever, ...]) -> Decimal:
-        return sum((pull.saving_usd for pull in self._sequence(levers)), ZERO)
-
-    def _sequence(self, levers: tuple[Lever, ...]) -> list[_Pull]:
-        """Pull each lever on what the ones before it left."""
-        state = _State(self.usage, self.money)
-        pulls = []
-        for number, lever in enumerate(levers):
-            pull = self._pull(state, lever)
-            pulls.append(pull)
-            if number + 1 < len(levers):
-                state = self._left(state, lever)
-        return pulls
-
-    def _pull(self, state: _State, lever: Lever) -> _Pull:
-        if (state, lever) not in self._pulls:
-            self._pulls[state, lever] = self._pulled(state, lever)
-        return self._pulls[state, lever]
-
-    def _pulled(self, state: _State, lever: Lever) -> _Pull:
-        name = self._name(state, lever)
-        hits = lever.hits(self.engine, self._seen(state, lever))
-        counted = queries.run(self.engine, "row_count", into=f"{name}_count", counted=hits)
-        [found] = self.engine.fetch(counted).to_pylist()
-        if not found["rows"]:
-            return _Pull((), None)
-        touched = queries.run(self.engine, "replay_touched", into=f"{name}_touched", usage=state.usage, hits=hits)
-        columns = self._usage_columns()
-        self.engine.map_batches(touched, partial(_each, lever, columns), columns, into=f"{name}_after")
-        after = _State(
-            f"{name}_after",
-            pricing.price_usage(self.engine, f"{name}_after", f"{name}_after_usd", self.book),
-        )
-        saving = queries.run(
-            self.engine, "replay_saving", into=f"{name}_saving", touched=touched, before=state.money, after=after.money
-        )
-        days = queries.run(self.engine, "replay_days", into=f"{name}_days", saving=saving)
-        return _Pull(tuple(_saved(row) for row in self.engine.fetch(days).to_pylist()), after)
-
-    def _seen(self, state: _State, lever: Lever) -> str:
-        """The calls that a lever gets to see: those of its endpoints."""
-        if lever.endpoints is None:
-            return state.usage
-        self.engine.put("lever_endpoints", pa.table({"endpoint": pa.array(lever.endpoints, pa.string())}))
-        return queries.run(self.engine, "replay_within", into="replay_within", usage=state.usage)
-
-    def _left(self, state: _State, lever: Lever) -> _State:
-        """The state after a pull: the same one where the lever found nothing."""
-        touched = self._pull(state, lever).touched
-        if touched is None:
-            return state
-        if (state, lever) not in self._lefts:
-            usage, money = (
-                queries.run(self.engine, "replay_next", into=f"{touched.usage}_{kind}", usage=whole, after=part)
-                for kind, whole, part in (("usage", state.usage, touched.usage), ("money", state.money, touched.money))
-            )
-            self._lefts[state, lever] = _State(usage, money)
-        return self._lefts[state, lever]
-
-    def _name(self, state: _State, lever: Lever) -> str:
-        """A name for the tables of a pull that no other pull has, whatever the settings of its levers."""
-        earlier = state.usage.removesuffix("_after_usage") if state.usage != self.usage else "replay"
-        whole = f"{earlier}_{lever.name}"
-        name = next(n for n in chain([whole], (f"{whole}_{n}" for n in count(2))) if n not in self._names)
-        self._names.add(name)
-        return name
-
-    def _usage_columns(self) -> pa.Schema:
-        if self._columns is None:
-            empty = queries.run(self.engine, "no_rows", into="no_rows", rows=self.usage)
-            self._columns = self.engine.fetch(empty).schema
-        return self._columns
-
-    def _shapley(self, ordered: tuple[Lever, ...]) -> list[Decimal]:
-        """Each lever's average contribution over all coalitions, every coalition pulled in the order of replay."""
-        players = range(len(ordered))
-        shares = []
-        for player in players:
-            others = [other for other in players if other != player]
-            share = Fraction(0)
-            for size in players:
-                weight = Fraction(factorial(size) * factorial(len(others) - size), factorial(len(ordered)))
-                for chosen in combinations(others, size):
-                    without = tuple(ordered[at] for at in chosen)
-                    with_it = tuple(ordered[at] for at in sorted((player, *chosen)))
-                    share += weight * Fraction(self._total(with_it) - self._total(without))
-            shares.append(share)
-        return [Decimal(share.numerator) / share.denominator for share in shares]
-
-    def _order_spread(self, ordered: tuple[Lever, ...]) -> tuple[Decimal, Decimal] | None:
-        if factorial(len(ordered)) > MOST_ORDERS:
+    def _meet(self, ordered: Sequence[Lever], alone: Sequence[Pull], pulls: Sequence[Pull]) -> _Met | None:
+        """The calls that two or more levers touch, with what else a lever looks at beside them. None: there are none."""
+        touching = [place for place in range(len(ordered)) if alone[place].moved or pulls[place].moved]
+        if len(touching) < 2:  # noqa: PLR2004
             return None
-        totals = [self._total(order).quantize(MICRO) for order in permutations(ordered)]
-        return min(totals), max(totals)
+        masks = self._masks(ordered, touching, alone, pulls)
+        sizes = self._sizes(masks, MOST_STATES)
+        if not sizes:
+            return None
+        acting = 0
+        for size in sizes:
+            acting |= size["mask"]
+        largest = max(int(size["mask"]).bit_count() for size in sizes)
+        fixed = _smallest(acting, alone, pulls) if largest > MOST_EXACT else 0
+        exact = sum(_states(size, fixed) for size in sizes) <= MOST_STATES
+        if not exact:
+            self._sizes(masks, CELL)
+        drawn = self._drawn(fixed, everything=exact)
+        meeting = self._meeting(drawn)
+        trees = meeting.trees(ordered, fixed)
+        for tree in trees:
+            for path in tree.paths:
+                acting |= path
+        return _Met(meeting, acting, fixed, exact, _by_fold(trees, fixed))
+
+    def _masks(
+        self, ordered: Sequence[Lever], touching: Sequence[int], alone: Sequence[Pull], pulls: Sequence[Pull]
+    ) -> str:
+        """Every call with the group it belongs to and the levers (bits) that touch it."""
+        masks = queries.run(self.engine, "replay_untouched", into="replay_masks_a", usage=self.usage)
+        for place in touching:
+            for moved in dict.fromkeys((alone[place].moved, pulls[place].moved)):
+                if moved:
+                    into = "replay_masks_b" if masks == "replay_masks_a" else "replay_masks_a"
+                    queries.run(
+                        self.engine, "replay_masks", into=into, params={"bit": 1 << place}, masks=masks, moved=moved
+                    )
+                    masks = into
+        return self._grouped(masks, list(dict.fromkeys(filter(None, map(self._log.scopes, ordered)))))
+
+    def _grouped(self, masks: str, scopes: Sequence[str]) -> str:
+        """Calls of one scope belong together; where there are several kinds of scope, until nothing more is joined."""
+        for _ in range(MOST_ROUNDS):
+            before = masks
+            for place, scope in enumerate(scopes):
+                into = f"replay_groups_{place}{'a' if before.endswith('b') else 'b'}"
+                masks = queries.run(self.engine, "replay_components", into=into, masks=masks, scopes=scope)
+            if len(scopes) < 2:  # noqa: PLR2004
+                return masks
+            counted = queries.run(self.engine, "replay_joined", before=before, after=masks)
+            [joined] = self.engine.fetch(counted).to_pylist()
+            if not joined["rows"]:
+                return masks
+        raise RuntimeError(f"groups of calls were still being joined after {MOST_ROUNDS} rounds")
+
+    def _sizes(self, masks: str, most: int) -> list[dict[str, int]]:
+        meeting = queries.run(self.engine, "replay_meeting", params={"most": most}, masks=masks, usage=self.usage)
+        found = self.engine.fetch(queries.run(self.engine, "replay_cell_sizes", meeting=meeting))
+        sizes: list[dict[str, int]] = found.to_pylist()
+        return sizes
+
+    def _drawn(self, fixed: int, *, everything: bool) -> pl.DataFrame:
+        """The cells to play: all of them, or as many as there is room for."""
+        cells = queries.run(self.engine, "replay_cells", params={"limit_cells": MOST_STATES}, meeting="replay_meeting")
+        frame = pl.DataFrame(self.engine.fetch(cells))
+        players = (frame["mask"].to_numpy() & ~fixed).astype(np.uint64)
+        states = frame["requests"].to_numpy() * np.exp2(np.bitwise_count(players))
+        room = np.cumsum(states) <= (np.inf if everything else MOST_STATES)
+        room[:1] = True
+        return frame.filter(pl.Series(room)).select("cell").with_row_index("cell_number")
+
+    def _meeting(self, drawn: pl.DataFrame) -> Meeting:
+        cells = pa.schema([("cell_number", pa.int64()), ("cell", pa.string())])
+        self.engine.put("replay_drawn_cells", drawn.to_arrow().cast(cells))
+        rows = self.engine.fetch(
+            queries.run(
+                self.engine,
+                "replay_drawn",
+                usage=self.usage,
+                money=self.money,
+                meeting="replay_meeting",
+                drawn="replay_drawn_cells",
+            )
+        )
+        columns = self._log.columns
+        return Meeting(
+            self.engine,
+            self.book,
+            columns,
+            rows.select(columns.names).cast(columns).combine_chunks(),
+            rows["cell_number"].to_numpy(),
+            np.arange(drawn.height) % FOLDS,
+            rows["paid_usd"],
+        )
 
 
-def interval(saved: Sequence[Saved], days: int) -> Interval:
-    """Bootstrap over days: what a month like this one, drawn again day by day, would save. 90 % interval.
+_Sums = dict[tuple[str, int], Fraction]
 
-    `days` is the length of the window; days without a saving count as zero.
+
+@dataclass(frozen=True)
+class _Met:
+    """Where levers meet: the calls, who acts on them (bits), who is always pulled, and whether they are all there."""
+
+    meeting: Meeting
+    acting: int
+    fixed: int
+    exact: bool
+    folds: list[_Sums]
+
+    @property
+    def calls(self) -> int:
+        return int(self.meeting.rows.num_rows)
+
+
+def _smallest(acting: int, alone: Sequence[Pull], pulls: Sequence[Pull]) -> int:
+    """All levers that act but for the largest."""
+    size = {
+        place: max(abs(one.avoided_usd), abs(other.avoided_usd))
+        for place, (one, other) in enumerate(zip(alone, pulls, strict=True))
+    }
+    places = sorted((place for place in size if acting >> place & 1), key=lambda place: (-size[place], place))
+    return sum(1 << place for place in places[MOST_EXACT:])
+
+
+def _states(size: dict[str, int], fixed: int) -> int:
+    return int(size["requests"]) << (int(size["mask"]) & ~fixed).bit_count()
+
+
+def _shares(
+    met: _Met | None, alone: Sequence[Pull], pulls: Sequence[Pull]
+) -> tuple[list[Fraction], list[Decimal], Shares]:
+    """Each lever's share of the joint saving, gross of what levers cost to run; half its 90 % interval; and how."""
+    ordered = [Fraction(pull.avoided_usd) for pull in pulls]
+    if met is None:
+        return ordered, [ZERO] * len(pulls), Shares("exact", 0)
+    if met.exact:
+        whole = _sum(met.folds)
+        found = [known + whole.get(("moved", 1 << place), 0) for place, known in enumerate(ordered)]
+        return found, [ZERO] * len(pulls), Shares("eight_largest_exact" if met.fixed else "exact", met.calls)
+    single = [Fraction(pull.avoided_usd) for pull in alone]
+    found = _estimated(met.folds, single, ordered)
+    leaving = [_estimated([f for f in met.folds if f is not fold], single, ordered) for fold in met.folds]
+    errors = [_error([one[place] for one in leaving]) for place in range(len(pulls))]
+    return found, errors, Shares("sampled", met.calls)
+
+
+def _by_fold(trees: Sequence[Tree], fixed: int) -> list[_Sums]:
+    """Per fold and lever (bit): by how much its share (`moved`) and its own saving (`room`) differ from what it adds in order."""
+    folds: dict[int, _Sums] = {}
+    for tree in trees:
+        share, order, single = (
+            shares.shapley(tree.paths, fixed),
+            shares.in_order(tree.paths),
+            shares.alone(tree.paths, fixed),
+        )
+        for fold, saving in tree.saving.items():
+            sums = folds.setdefault(fold, {})
+            added = shares.shared(order, saving)
+            for name, weights in (("moved", share), ("room", single)):
+                for player, amount in shares.shared(weights, saving).items():
+                    place = (name, player)
+                    sums[place] = sums.get(place, Fraction(0)) + (amount - added[player]) * Fraction(UNIT)
+    return list(folds.values())
+
+
+def _sum(folds: Sequence[_Sums]) -> _Sums:
+    whole: _Sums = {}
+    for fold in folds:
+        for place, amount in fold.items():
+            whole[place] = whole.get(place, Fraction(0)) + amount
+    return whole
+
+
+def _estimated(folds: Sequence[_Sums], single: Sequence[Fraction], ordered: Sequence[Fraction]) -> list[Fraction]:
+    """Shares of the whole log: how far between in-order and stand-alone they lie is taken from the sample.
+
+    Both ends are known exactly; what the estimates miss of the total is spread by the distance between them.
     """
-    expected = sum((row.saving_usd for row in saved), ZERO)
-    by_day: dict[date, Decimal] = {}
-    for row in saved:
-        by_day[row.day] = by_day.get(row.day, ZERO) + row.saving_usd
-    daily = np.zeros(max(days, len(by_day), 1))
-    daily[: len(by_day)] = [float(value) for _, value in sorted(by_day.items())]
-    draws = np.random.default_rng(BOOTSTRAP_SEED).choice(daily, (BOOTSTRAP_DRAWS, len(daily))).sum(axis=1)
-    low, high = (Decimal(repr(float(value))) for value in np.quantile(draws, CONFIDENCE))
-    return Interval(min(low, expected).quantize(MICRO), expected.quantize(MICRO), max(high, expected).quantize(MICRO))
+    whole = _sum(folds)
+    found = []
+    for place, (one, other) in enumerate(zip(single, ordered, strict=True)):
+        room = whole.get(("room", 1 << place), Fraction(0))
+        part = whole.get(("moved", 1 << place), Fraction(0)) / room if room else Fraction(1, 2)
+        found.append(other + part * (one - other))
+    missed = sum(ordered, Fraction(0)) - sum(found, Fraction(0))
+    distance = [abs(one - other) for one, other in zip(single, ordered, strict=True)]
+    apart = sum(distance, Fraction(0))
+    return (
+        [share + missed * far / apart for share, far in zip(found, distance, strict=True)] if apart else list(ordered)
+    )
 
 
-def _each(lever: Lever, columns: pa.Schema, batches: Batches) -> Batches:
-    for batch in batches:
-        yield lever.change(batch).select(columns.names).cast(columns)
+def _error(estimates: Sequence[Fraction]) -> Decimal:
+    """Half a 90 % interval, by the jackknife."""
+    if len(estimates) < 2:  # noqa: PLR2004
+        return ZERO
+    values = [float(estimate) for estimate in estimates]
+    mean = sum(values) / len(values)
+    spread = sqrt((len(values) - 1) / len(values) * sum((value - mean) ** 2 for value in values))
+    return Decimal(repr(TO_90_PERCENT * spread)).quantize(MICRO)
 
 
-def _saved(row: dict[str, object]) -> Saved:
-    saving = row.pop("saving_usd")
-    return Saved(**row, saving_usd=saving if saving is not None else ZERO)  # type: ignore[arg-type]
+def _orders(
+    met: _Met | None, ordered: Sequence[Lever], alone: Sequence[Pull], pulls: Sequence[Pull], saving: Decimal
+) -> Orders:
+    """The total in other orders: it differs only where levers meet."""
+    if met is None:
+        return Orders(saving, saving, 1, 1, sampled=False)
+    places = [place for place in range(len(ordered)) if met.acting >> place & 1]
+    chosen = _some_orders(places, met.calls)
+    totals = met.meeting.totals(ordered, chosen)
+    scale = Fraction(1) if met.exact else _scale(met, alone, pulls)
+    apart = [saving + _decimal(Fraction(total - totals[0]) * Fraction(UNIT) * scale) for total in totals]
+    return Orders(
+        min(apart).quantize(MICRO),
+        max(apart).quantize(MICRO),
+        len(chosen),
+        factorial(len(places)),
+        sampled=not met.exact,
+    )
+
+
+def _scale(met: _Met, alone: Sequence[Pull], pulls: Sequence[Pull]) -> Fraction:
+    """How many times more levers get into each other's way in the whole log than in the sample."""
+    room = sum((abs(amount) for (name, _), amount in _sum(met.folds).items() if name == "room"), Fraction(0))
+    whole = sum(
+        (abs(Fraction(one.avoided_usd - other.avoided_usd)) for one, other in zip(alone, pulls, strict=True)),
+        Fraction(0),
+    )
+    return whole / room if room else Fraction(0)
+
+
+def _some_orders(places: Sequence[int], calls: int) -> list[tuple[int, ...]]:
+    """The order of replay first; all of them where they are few, else its reverse and some drawn ones."""
+    if factorial(len(places)) <= MOST_ORDERS:
+        return list(permutations(places))
+    most = max(2, min(DRAWN_ORDERS, MOST_ORDERED_CALLS // max(1, calls * len(places))))
+    draw = Random(SEED)  # noqa: S311 - orders, not secrets
+    found = dict.fromkeys((tuple(places), tuple(reversed(places))))
+    while len(found) < most:
+        found[tuple(draw.sample(places, len(places)))] = None
+    return list(found)
+
+
+def _decimal(amount: Fraction) -> Decimal:
+    return Decimal(amount.numerator) / amount.denominator
 
 
 def _rounded(parts: Sequence[Decimal], total: Decimal | None = None) -> list[Decimal]:

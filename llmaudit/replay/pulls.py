@@ -1,0 +1,264 @@
+"""Pulling levers on the whole log, in the engine. What a lever need not look at again is not looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+import pyarrow as pa
+
+from llmaudit import pricing, queries
+from llmaudit.engine.base import Batches, Engine
+from llmaudit.levers.base import SCOPES, Lever
+from llmaudit.pricing.charges import Charged, priced_charges
+from llmaudit.schema import USD
+
+ZERO = Decimal(0)
+PAID = pa.schema([("request_id", pa.string()), ("cost_usd", USD)])
+MOVED = pa.schema(
+    [
+        ("request_id", pa.string()),
+        ("endpoint", pa.string()),
+        ("model", pa.string()),
+        ("day", pa.date32()),
+        ("block", pa.string()),
+        ("before_usd", USD),
+        ("after_usd", USD),
+    ]
+)
+"""A touched call, by the endpoint, model and day the log has for it, and what it cost before and after."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What one lever saved on one endpoint and model in one block of one day: US dollars before and after, calls touched."""
+
+    endpoint: str | None
+    model: str | None
+    day: date
+    block: str
+    requests: int
+    before_usd: Decimal | None
+    after_usd: Decimal | None
+    saving_usd: Decimal
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One lever pulled on one state of the log."""
+
+    saved: tuple[Saved, ...] = ()
+    charged: tuple[Charged, ...] = ()
+    after: str | None = None
+    """The touched calls as they would have been, in the columns of usage; None where the lever found none."""
+    moved: str | None = None
+    """The touched calls and their money: MOVED."""
+
+    @property
+    def avoided_usd(self) -> Decimal:
+        return sum((row.saving_usd for row in self.saved), ZERO)
+
+    @property
+    def charges_usd(self) -> Decimal:
+        return sum((row.cost_usd for row in self.charged if row.cost_usd is not None), ZERO)
+
+    @property
+    def saving_usd(self) -> Decimal:
+        """Net of what the lever itself costs to run."""
+        return self.avoided_usd - self.charges_usd
+
+
+_NOTHING = Pull()
+_NO_CALLS, _NO_MOVES = "replay_no_calls", "replay_no_moves"
+
+
+@dataclass(frozen=True)
+class _State:
+    """What earlier levers have changed: those calls, and what each of them costs now."""
+
+    changed: str
+    money: str
+
+
+@dataclass
+class Log:
+    """A usage table and its priced form (`money`, which may hold further calls), and what was pulled on it.
+
+    `by_day` says whether the bootstrap draws days, or sessions and users.
+    """
+
+    engine: Engine
+    book: pricing.Book
+    usage: str
+    money: str
+    by_day: bool = True
+    _alone: dict[Lever, Pull] = field(default_factory=dict)
+    _scopes: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _columns: pa.Schema | None = None
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The columns of usage."""
+        if self._columns is None:
+            empty = queries.run(self.engine, "no_rows", into="no_rows", rows=self.usage)
+            self._columns = self.engine.fetch(empty).schema
+        return self._columns
+
+    def alone(self, lever: Lever) -> Pull:
+        """The lever pulled on the log as it is."""
+        if lever not in self._alone:
+            name = f"replay_{lever.name}_{len(self._alone)}"
+            pull = self._pulled(lever, self.usage, self.money, name)
+            self._alone[lever] = replace(pull, saved=self._saved(pull.moved)) if pull.moved else pull
+        return self._alone[lever]
+
+    def in_order(self, levers: Sequence[Lever], name: str) -> Iterator[Pull]:
+        """Each lever pulled on what the ones before it have left. `name` begins the names of the tables that stay."""
+        state: _State | None = None
+        for place, lever in enumerate(levers):
+            pull, state = self._next(state, lever, f"{name}_{place}", last=place == len(levers) - 1)
+            yield pull
+
+    def scopes(self, lever: Lever) -> str | None:
+        """A table that says which calls the lever looks at together; None where it looks at each by itself."""
+        scope = lever.scope if lever.scope is not None else ()
+        if "request_id" in scope:
+            return None
+        if scope not in self._scopes:
+            flags = {name: name in scope for name in SCOPES if name != "request_id"}
+            self._scopes[scope] = queries.run(
+                self.engine, "replay_scopes", into=f"replay_scopes_{len(self._scopes)}", params=flags, usage=self.usage
+            )
+        return self._scopes[scope]
+
+    def _next(self, state: _State | None, lever: Lever, name: str, *, last: bool) -> tuple[Pull, _State | None]:
+        alone = self.alone(lever)
+        if state is None:
+            return alone, None if last or alone.moved is None else self._left(self._start(), _NOTHING, alone)
+        dirty, dirty_money = self._dirty(state, lever)
+        again = self._pulled(lever, dirty, dirty_money, "replay_again")
+        fresh = self._rest(alone, dirty)
+        if again.moved is None and fresh.moved is None:
+            return again, state
+        moved = queries.run(
+            self.engine,
+            "replay_both",
+            into=f"{name}_moved",
+            first=again.moved or _NO_MOVES,
+            second=fresh.moved or _NO_MOVES,
+        )
+        pull = Pull(self._saved(moved), again.charged, None, moved)
+        return pull, state if last else self._left(state, again, fresh)
+
+    def _start(self) -> _State:
+        """Nothing has changed yet."""
+        self.engine.put(_NO_CALLS, self.columns.empty_table())
+        self.engine.put(_NO_MOVES, MOVED.empty_table())
+        self.engine.put("replay_no_money", PAID.empty_table())
+        return _State(_NO_CALLS, "replay_no_money")
+
+    def _dirty(self, state: _State, lever: Lever) -> tuple[str, str]:
+        """The calls that the lever may judge otherwise than in the log as it is, and their money."""
+        scopes = self.scopes(lever)
+        if _charges(lever):
+            scopes = self._whole()
+        if scopes is None:
+            return state.changed, state.money
+        dirty = queries.run(self.engine, "replay_dirty", usage=self.usage, changed=state.changed, scopes=scopes)
+        money = queries.run(self.engine, "replay_dirty_money", dirty=dirty, money=self.money, changed_money=state.money)
+        return dirty, money
+
+    def _whole(self) -> str:
+        """The scope that holds every call: what running a lever costs may depend on all of them."""
+        flags = dict.fromkeys((name for name in SCOPES if name != "request_id"), False)
+        return queries.run(self.engine, "replay_scopes", into="replay_whole", params=flags, usage=self.usage)
+
+    def _rest(self, alone: Pull, dirty: str) -> Pull:
+        """What the lever does to the log as it is, without the calls that it has to look at again."""
+        if alone.moved is None or alone.after is None:
+            return _NOTHING
+        moved, after = (
+            queries.run(self.engine, "replay_rest", into=f"replay_rest_{kind}", pulled=pulled, dirty=dirty)
+            for kind, pulled in (("moved", alone.moved), ("after", alone.after))
+        )
+        return Pull(after=after, moved=moved)
+
+    def _left(self, state: _State, again: Pull, fresh: Pull) -> _State:
+        """Two tables take turns: the next state is made from the one before it."""
+        into = "replay_state_b" if state.changed == "replay_state_a" else "replay_state_a"
+        changed = queries.run(
+            self.engine,
+            "replay_left",
+            into=into,
+            changed=state.changed,
+            again=again.after or _NO_CALLS,
+            fresh=fresh.after or _NO_CALLS,
+        )
+        money = queries.run(
+            self.engine,
+            "replay_left_money",
+            into=f"{into}_money",
+            changed_money=state.money,
+            again=again.moved or _NO_MOVES,
+            fresh=fresh.moved or _NO_MOVES,
+        )
+        return _State(changed, money)
+
+    def _pulled(self, lever: Lever, usage: str, money: str, name: str) -> Pull:
+        """What the lever does to these calls; without sums."""
+        seen = seen_by(self.engine, lever, usage)
+        hits = lever.hits(self.engine, seen)
+        charged = priced_charges(self.engine, lever.charges(self.engine, seen, hits), self.book)
+        counted = queries.run(self.engine, "row_count", into="replay_count", counted=hits)
+        [found] = self.engine.fetch(counted).to_pylist()
+        if not found["rows"]:
+            return Pull(charged=charged)
+        touched = queries.run(self.engine, "replay_touched", usage=usage, hits=hits)
+        after = f"{name}_after"
+        self.engine.map_batches(touched, partial(_each, lever, self.columns), self.columns, into=after)
+        priced = pricing.price_usage(self.engine, after, "replay_after_usd", self.book)
+        moved = queries.run(
+            self.engine,
+            "replay_moved",
+            into=f"{name}_moved",
+            params={"by_day": self.by_day},
+            touched=touched,
+            before=money,
+            after=priced,
+            logged=self.usage,
+        )
+        return Pull((), charged, after, moved)
+
+    def _saved(self, moved: str) -> tuple[Saved, ...]:
+        saved = queries.run(self.engine, "replay_saved", moved=moved)
+        return tuple(_saved(row) for row in self.engine.fetch(saved).to_pylist())
+
+
+def seen_by(engine: Engine, lever: Lever, usage: str) -> str:
+    """The calls that a lever gets to see: those of its endpoints."""
+    if lever.endpoints is None:
+        return usage
+    engine.put("lever_endpoints", pa.table({"endpoint": pa.array(lever.endpoints, pa.string())}))
+    return queries.run(engine, "replay_within", usage=usage)
+
+
+def changed_as(lever: Lever, columns: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch as the lever would have it, in the columns of usage."""
+    return lever.change(batch).select(columns.names).cast(columns)
+
+
+def _each(lever: Lever, columns: pa.Schema, batches: Batches) -> Batches:
+    for batch in batches:
+        yield changed_as(lever, columns, batch)
+
+
+def _charges(lever: Lever) -> bool:
+    return type(lever).charges is not Lever.charges
+
+
+def _saved(row: dict[str, object]) -> Saved:
+    saving = row.pop("saving_usd")
+    return Saved(**row, saving_usd=saving if saving is not None else ZERO)  # type: ignore[arg-type]

@@ -1,0 +1,59 @@
+"""The fast replay against the slow one: every coalition and order, to the last digit."""
+
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+from brute_force import MEETING, coalitions, saving, shapley
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_logs import logs, replay
+
+from llmaudit.engine.duckdb import DuckDB
+from llmaudit.replay import MICRO, _decimal
+
+ACCOUNTS = ("org-1", "org-1", "org-2", None)
+
+
+@pytest.fixture(scope="module")
+def duck():
+    """For what has nothing to do with the engine."""
+    engine = DuckDB(threads=1)
+    yield engine
+    engine.close()
+
+
+@st.composite
+def accounts(draw):
+    return [row | {"account_id": draw(st.sampled_from(ACCOUNTS))} for row in draw(logs())]
+
+
+@settings(max_examples=15)
+@given(rows=accounts(), levers=st.lists(st.sampled_from(MEETING), min_size=1, max_size=5, unique=True))
+def test_the_plan_is_the_one_that_brute_force_finds(duck, rows, levers):
+    replayed = replay(duck, rows)
+    table = duck.fetch("metered")
+    plan = replayed.plan(levers, Decimal(1_000))
+    ordered = [step.lever for step in plan.steps]
+    values = coalitions(duck, table, ordered)
+    joint = values[frozenset(range(len(ordered)))]
+    assert plan.saving_usd == joint.quantize(MICRO)
+    for place, step in enumerate(plan.steps):
+        before, after = frozenset(range(place)), frozenset(range(place + 1))
+        assert abs(step.in_order_usd - (values[after] - values[before])) <= MICRO
+        assert step.standalone_usd == values[frozenset({place})].quantize(MICRO)
+    assert sum(step.in_order_usd for step in plan.steps) == plan.saving_usd
+    assert plan.shares.method == "exact"
+    for step, share in zip(plan.steps, shapley(values, len(ordered)), strict=True):
+        assert abs(step.shapley_usd - _decimal(share)) <= MICRO
+    assert sum(step.shapley_usd for step in plan.steps) == plan.saving_usd
+
+
+@settings(max_examples=10)
+@given(rows=accounts(), levers=st.lists(st.sampled_from(MEETING), min_size=2, max_size=3, unique=True))
+def test_the_spread_over_orders_is_the_one_that_brute_force_finds(duck, rows, levers):
+    plan = replay(duck, rows).plan(levers, Decimal(1_000))
+    table = duck.fetch("metered")
+    totals = [saving(duck, table, order) for order in permutations(levers)]
+    assert plan.orders.low == min(totals).quantize(MICRO)
+    assert plan.orders.high == max(totals).quantize(MICRO)
