@@ -28,7 +28,7 @@ def accounts(draw):
     return [row | {"account_id": draw(st.sampled_from(ACCOUNTS))} for row in draw(logs())]
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(rows=accounts(), levers=st.lists(st.sampled_from(MEETING), min_size=1, max_size=5, unique=True))
 def test_the_plan_is_the_one_that_brute_force_finds(duck, rows, levers):
     replayed = replay(duck, rows)
@@ -49,7 +49,7 @@ def test_the_plan_is_the_one_that_brute_force_finds(duck, rows, levers):
     assert sum(step.shapley_usd for step in plan.steps) == plan.saving_usd
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(rows=accounts(), levers=st.lists(st.sampled_from(MEETING), min_size=2, max_size=3, unique=True))
 def test_the_spread_over_orders_is_the_one_that_brute_force_finds(duck, rows, levers):
     plan = replay(duck, rows).plan(levers, Decimal(1_000))

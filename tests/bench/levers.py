@@ -12,7 +12,6 @@ import resource
 import subprocess
 import sys
 import time
-from datetime import date
 from decimal import Decimal
 
 import pyarrow as pa
@@ -108,12 +107,20 @@ def calls(engine: DuckDB, rows: int) -> None:
     missing = [f for f in schema.REQUEST_ROWS if f.name not in there]
     extra = "".join(f", cast(null as {_kind(f.type)}) as {f.name}" for f in missing)
     engine.run(f"select *{extra} from bench_calls", "request_rows", {})
-    engine.put("discovered_none", pa.table({"request_id": pa.array([], pa.string()), "endpoint": pa.array([], pa.string())}))
+    engine.put(
+        "discovered_none", pa.table({"request_id": pa.array([], pa.string()), "endpoint": pa.array([], pa.string())})
+    )
     engine.put("texts", schema.TEXTS.empty_table())
 
 
 def _kind(kind: pa.DataType) -> str:
-    names = {pa.string(): "varchar", pa.int64(): "bigint", pa.int32(): "integer", pa.float64(): "double", pa.bool_(): "boolean"}
+    names = {
+        pa.string(): "varchar",
+        pa.int64(): "bigint",
+        pa.int32(): "integer",
+        pa.float64(): "double",
+        pa.bool_(): "boolean",
+    }
     if pa.types.is_list(kind):
         return "bigint[]"
     if pa.types.is_decimal(kind):
@@ -139,8 +146,10 @@ def run(rows: int) -> None:
         plan = replay.plan(chosen, Decimal(0))
         clock(f"plan {name}: {len(chosen)} levers, shares {plan.shares.method} on {plan.shares.calls:,} calls")
     for step in plan.steps:
-        print(f"<!-- {step.lever.name}: alone {step.standalone_usd}, in order {step.in_order_usd}, share {step.shapley_usd} +- {step.shapley_error_usd} -->")
-    print(f"<!-- total {plan.saving_usd}, orders {plan.orders}, {date.today()} -->")
+        print(
+            f"<!-- {step.lever.name}: alone {step.standalone_usd}, in order {step.in_order_usd}, share {step.shapley_usd} +- {step.shapley_error_usd} -->"
+        )
+    print(f"<!-- total {plan.saving_usd}, orders {plan.orders} -->")
     engine.close()
 
 
