@@ -245,6 +245,34 @@ def reconcile(
 
 
 @app.command()
+def reprice(
+    lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what changed; remember nothing.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write the changes as csv, json or parquet.", show_default=False),
+    ] = None,
+    config: ConfigFile = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
+) -> int:
+    """Show what newer prices make of calls that were reported before, and make these the reported amounts."""
+    from llmaudit import asking, pipeline
+    from llmaudit import config as configs
+
+    how = asking.chosen(None, output) if output else "table"
+    stated = configs.load(config, lake=lake, engine=engine.value if engine else None)
+    found = pipeline.reprice(stated, dry_run=dry_run)
+    for line in found.told(dry_run=dry_run):
+        typer.echo(line)
+    rows = found.frame()
+    if output:
+        asking.write(rows, how, output)
+    elif found.changes:
+        asking.write(rows.drop("before_price", "after_price"), how, None)
+    return DONE
+
+
+@app.command()
 def sources() -> int:
     """List the kinds of files that can be read."""
     from llmaudit import sources as readers

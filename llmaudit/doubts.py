@@ -16,6 +16,7 @@ from llmaudit.detectors.endpoints import Discovery
 from llmaudit.lake import Lake
 from llmaudit.lake.intake import Intake
 from llmaudit.levers.base import Lever
+from llmaudit.repricing import Repriced
 
 STALE_BOOK_DAYS = 60
 CENT = Decimal("0.01")
@@ -106,6 +107,23 @@ def warnings(
             )
         )
     return said
+
+
+def rewritten(changes: Sequence[Repriced]) -> list[dict[str, Any]]:
+    """History that newer prices have changed is never passed over."""
+    if not changes:
+        return []
+    months = sorted({f"{change.month:%Y-%m}" for change in changes})
+    requests = sum(change.requests for change in changes)
+    before, after = (sum((getattr(c, name) for c in changes), Decimal(0)) for name in ("before_usd", "after_usd"))
+    return [
+        _warning(
+            "repriced",
+            f"{requests:,} calls of {_few(months)} were reported at ${before:,.2f} and come to ${after:,.2f} now, though they are the "
+            "same: prices have changed. `llmaudit reprice --lake DIR --dry-run` shows which and why; without --dry-run it accepts them.",
+            after - before,
+        )
+    ]
 
 
 def _failed_checks(report: Report) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from llmaudit import __version__, allocation, assemble, doubts, levers, pricing, queries, reconcile, schema
+from llmaudit import __version__, allocation, assemble, doubts, levers, pricing, queries, reconcile, repricing, schema
 from llmaudit import engine as engines
 from llmaudit.config import AuditConfig, days_between
 from llmaudit.detectors import endpoints, sample
@@ -108,6 +108,7 @@ def run(
         report["warnings"] = doubts.warnings(
             config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
         )
+        report["warnings"] += doubts.rewritten(_remember(config, lake, engine, book))
         _keep(config, lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
@@ -115,23 +116,29 @@ def run(
 
 @contextmanager
 def opened(
-    config: AuditConfig, *, read: Callable[[str, int], None] = lambda name, size: None
+    config: AuditConfig,
+    *,
+    read: Callable[[str, int], None] = lambda name, size: None,
+    only: pl.DataFrame | None = None,
 ) -> Iterator[tuple[Engine, Lake, pricing.Book]]:
-    """A lake's tables, priced, without the audit: files that `config` names are taken in first."""
+    """A lake's tables, priced, without the audit: files that `config` names are taken in first.
+
+    `only` keeps to some files of the lake: rows of batch_id and path.
+    """
     with tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True) as scratch:
         lake = _lake(config, Path(scratch))
         _ingest(config, lake, Path(scratch), read)
         engine = engines.start(config.engine, dict(config.engine_options))
         try:
-            open_tables(engine, lake, config)
+            open_tables(engine, lake, config, only=only)
             yield engine, lake, pricing.load(config.prices)
         finally:
             engine.close()
 
 
-def open_tables(engine: Engine, lake: Lake, config: AuditConfig) -> None:
+def open_tables(engine: Engine, lake: Lake, config: AuditConfig, *, only: pl.DataFrame | None = None) -> None:
     """Make a lake's tables readable by name, as a report left them: requests (priced), charges, usage, texts."""
-    _attach(engine, lake, config)
+    _attach(engine, lake, config, only)
     calls = _tables(engine, config)
     engine.attach("discovered", lake.files("endpoints"), TABLES["endpoints"])
     money = pricing.price_usage(engine, calls, "money", pricing.load(config.prices))
@@ -145,6 +152,25 @@ def reconciled(engine: Engine, lake: Lake, config: AuditConfig) -> list[reconcil
     [ends] = _rows(engine, queries.run(engine, "log_ends"))
     book = pricing.load(config.prices)
     return reconcile.reconcile(engine, book, pricing.exchange(config.rates), ends["first_at"], ends["last_at"])
+
+
+def reprice(config: AuditConfig, *, dry_run: bool) -> repricing.Difference:
+    """Hold what the lake's calls come to today against what was last reported; unless `dry_run`, remember today's amounts."""
+    assert config.lake is not None
+    lake, book = Lake.open(config.lake), pricing.load(config.prices)
+    whole = replace(config, paths=(), since=None, until=None)
+    told, held = repricing.remembered(lake)
+    before = told["book_sha256"][0] if not told.is_empty() else ""
+    if before:
+        with opened(whole, only=held) as (engine, _, _):
+            changes = repricing.compare(told, repricing.now(engine))
+    with opened(whole) as (engine, _, _):
+        further, usd = repricing.changed_calls(told, repricing.now(engine)) if before else (0, ZERO)
+        if not dry_run:
+            repricing.record(lake, engine, book.sha256)
+    if not before:
+        return repricing.Difference(recorded=False, book_before="", book_after=book.sha256)
+    return repricing.Difference(True, before, book.sha256, changes, further, usd)
 
 
 @dataclass(frozen=True)
@@ -215,9 +241,11 @@ def _ingest(config: AuditConfig, lake: Lake, spool: Path, read: Callable[[str, i
     return ingest(lake, config.paths, spool=spool, source=config.source, timezone=config.log_timezone, progress=read)
 
 
-def _attach(engine: Engine, lake: Lake, config: AuditConfig) -> int:
+def _attach(engine: Engine, lake: Lake, config: AuditConfig, only: pl.DataFrame | None = None) -> int:
     """Make the lake's tables known to the engine; return how many rows of calls and charges it has kept."""
     ingests = lake.ingests()
+    if only is not None:
+        ingests = ingests.join(only, on=["batch_id", "path"], how="semi", maintain_order="left")
     if ingests.is_empty():
         raise AuditError(f"{lake.path} holds no logs yet. Fill it with: llmaudit ingest LOGS --lake {lake.path}")
     engine.put("batches", ingests.select("batch_id", pl.col("path")).to_arrow().cast(_BATCHES))
@@ -394,6 +422,17 @@ def _span(extents: Sequence[Mapping[str, Any]]) -> tuple[datetime | None, dateti
         return None, None
     first, end = min(row["first_at"] for row in extents), max(row["last_at"] for row in extents)
     return first, max(first, end - timedelta(microseconds=1))
+
+
+def _remember(config: AuditConfig, lake: Lake, engine: Engine, book: pricing.Book) -> Sequence[repricing.Repriced]:
+    """Calls that come to other amounts than when they were last reported; where there are none, today's are remembered."""
+    if config.lake is None or config.since or config.until:
+        return ()
+    told, _ = repricing.remembered(lake)
+    changed = repricing.compare(told, repricing.now(engine))
+    if not changed:
+        repricing.record(lake, engine, book.sha256)
+    return changed
 
 
 def _keep(config: AuditConfig, lake: Lake, engine: Engine) -> None:

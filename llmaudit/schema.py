@@ -244,6 +244,27 @@ QUARANTINE = pa.schema(
 )
 """Records that could not be read, kept so that nothing is lost."""
 
+SNAPSHOT = col("snapshot", pa.string(), "Which remembered report the row is of.")
+
+REPORTED_PRICES = pa.schema(
+    [
+        col("month", pa.date32(), "First day of the month of the calls, UTC."),
+        REQUESTS.field("provider"),
+        col("model", pa.string(), "Model as billed."),
+        REQUESTS.field("service_tier"),
+        col("priced_by", pa.string(), "How the price was found."),
+        col("price_id", pa.string(), "Row of the price book."),
+        col("requests", pa.int64(), "Calls."),
+        col("charged_requests", pa.int64(), "Those that a meter charges."),
+        col("unpriced_requests", pa.int64(), "Those of them without a price."),
+        col("tokens", pa.int64(), "Input and output tokens."),
+        col("cost_usd", USD, "What they came to."),
+        SNAPSHOT,
+        col("book_sha256", pa.string(), "The price book, the user's prices included."),
+    ]
+)
+"""What the last report over the whole lake came to; see repricing.py."""
+
 PRICED = pa.schema(
     [
         *REQUESTS,

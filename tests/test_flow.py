@@ -31,7 +31,7 @@ FLOW = (
     ("detectors",),
     ("levers",),
     ("replay",),
-    ("reconcile", "supply", "watch", "export", "allocation"),
+    ("reconcile", "supply", "watch", "export", "allocation", "repricing"),
     ("report",),
     ("assemble", "doubts"),
     ("pipeline",),

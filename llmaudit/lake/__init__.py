@@ -41,6 +41,8 @@ TABLES = {
     "ingests": schema.INGESTS,
     "quarantine": schema.QUARANTINE,
     "endpoints": pa.schema([schema.REQUESTS.field("request_id"), schema.REQUESTS.field("endpoint")]),
+    "reported_prices": schema.REPORTED_PRICES,
+    "reported_batches": pa.schema([schema.INGESTS.field("batch_id"), schema.INGESTS.field("path"), schema.SNAPSHOT]),
 }
 _TEMPORARY_KEY = b"llmaudit temporary lake"
 _COMMIT_TRIES = 8
