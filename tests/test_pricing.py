@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,8 @@ from llmaudit.engine import Engine
 from llmaudit.errors import AuditError
 from llmaudit.pricing import book as books
 from llmaudit.pricing import compile as compiling
-from llmaudit.pricing import from_litellm, names
+from llmaudit.pricing import from_litellm, names, user
+from llmaudit.pricing import usage as pricing_usage
 from llmaudit.pricing.rates import RATE
 from llmaudit.pricing.spelling import spelling
 from llmaudit.schema import USAGE_COLUMNS
@@ -591,6 +593,44 @@ def test_the_parts_sum_to_the_cost_and_nothing_is_both_priced_and_guessed(duck: 
         assert not known or sum(row[part] for part in PARTS) == row["cost_usd"]
         assert not known or row["low_usd"] is row["high_usd"] is None
         assert row["low_usd"] is None or row["low_usd"] <= row["high_usd"]
+
+
+@settings(max_examples=20)
+@given(st.lists(usages(), min_size=1, max_size=6), st.booleans())
+def test_decimals_and_whole_numbers_come_to_the_same_dollars(duck: Engine, rows: list[dict], discounted: bool) -> None:
+    book = replace(pricing.load(), user=DISCOUNTED) if discounted else pricing.load()
+    whole = priced(duck, *rows, book=book)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pricing_usage, "_whole", lambda rates, bounds: None)
+        assert priced(duck, *rows, book=book) == whole
+
+
+DISCOUNTED = user.UserPrices({}, (), (user.Discount(None, None, None, None, Decimal("0.927")),))
+
+
+def test_counts_beyond_an_integer_s_reach_have_no_cost_and_stop_nothing(engine: Engine) -> None:
+    garbage = {"input_tokens": 2**62, "output_tokens": 2**62, "reasoning_tokens": -(2**63) + 1}
+    usual = {"input_tokens": 1000, "output_tokens": 0}
+    assert [row["cost_usd"] for row in priced(engine, garbage, usual)] == [None, mtok("0.25", 1000)]
+
+
+def test_a_rate_finer_than_whole_steps_keeps_its_digits(engine: Engine) -> None:
+    third = user.UserRate(
+        None, "thirds", "standard", None, None, 0, {"input": Decimal("0.000000333333333333"), "output": Decimal(0)}
+    )
+    book = replace(pricing.load(), user=user.UserPrices({}, (third,), ()))
+    [found] = priced(engine, {"model": "thirds", "input_tokens": 3_000_000, "output_tokens": 0}, book=book)
+    assert found["cost_usd"] == Decimal("0.999999999999")
+
+
+def test_a_frame_of_several_slices_comes_back_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pricing_usage, "SLICE_ROWS", 3)
+    models = ["gpt-5-mini", "gpt-99", "gpt-5.6-luna", "gpt-4o", "gpt-5-mini", None, "gpt-4o-mini"]
+    rows = [
+        {"provider": "openai", "model": m, "started_at": NOVEMBER, "input_tokens": n} for n, m in enumerate(models, 1)
+    ]
+    found = pricing.price(pl.DataFrame(rows))["cost_usd"].to_list()
+    assert found == [mtok("0.25", 1), None, mtok("0.2", 3), mtok("2.5", 4), mtok("0.25", 5), None, mtok("0.15", 7)]
 
 
 def test_an_empty_frame_comes_back_empty() -> None:

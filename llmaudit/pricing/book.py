@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,8 +49,12 @@ FALLBACKS = {
 EVER, NEVER = date(1, 1, 1), date(9999, 1, 1)
 ENDLESS = 2**53
 DAY_SECONDS = 86_400
+WEEK_SECONDS = 7 * DAY_SECONDS
+WEEKDAYS = "1234567"
 
-_BRACKETS = ("valid_from", "valid_to", "daily_from_second", "daily_to_second", "from_tokens", "to_tokens")
+_BRACKETS = (
+    "valid_from", "valid_to", "daily_from_second", "daily_to_second", "weekdays", "from_tokens", "to_tokens",
+)  # fmt: skip
 
 WIDE = pa.schema(
     [
@@ -58,9 +62,8 @@ WIDE = pa.schema(
         pa.field("price_id", pa.string()),
         pa.field("valid_from", pa.timestamp("us")),
         pa.field("valid_to", pa.timestamp("us")),
-        pa.field("all_day", pa.bool_()),
-        pa.field("daily_from_second", pa.int32()),
-        pa.field("daily_to_second", pa.int32()),
+        pa.field("week_from_second", pa.int64()),
+        pa.field("week_to_second", pa.int64()),
         pa.field("from_tokens", pa.int64()),
         pa.field("to_tokens", pa.int64()),
         pa.field("by_rule", pa.bool_()),
@@ -84,9 +87,12 @@ class Cell:
 
     valid_from: date
     valid_to: date
-    daily: tuple[int, int]
+    week: tuple[int, int]
+    """Seconds since Monday began."""
     tokens: tuple[int, int]
     rates: Mapping[str, Decimal]
+    hours: str = ""
+    """The window of the day or of the week that the book gives these rates, as a price_id writes it."""
     carried_back: bool = False
     input_only: bool = False
     """Priced by genai-prices, which lists every billed unit, and output is not among them."""
@@ -246,10 +252,10 @@ class Shelf:
         marks: dict[tuple[object, ...], tuple[str, str]] = {}
         for row in self.rows(provider, model).to_pylist():
             if row["tier"] == tier:
-                brackets = tuple(row[name] for name in _BRACKETS)
+                brackets = tuple(row.get(name) for name in _BRACKETS)
                 grouped.setdefault(brackets, {})[row["token_class"]] = row["usd_per_unit"]
                 marks[brackets] = (row["basis"], row["source"])
-        return [_cell(brackets, rates, *marks[brackets]) for brackets, rates in grouped.items()]
+        return [cell for brackets, rates in grouped.items() for cell in _cells(brackets, rates, *marks[brackets])]
 
     def ranges_of(self, provider: str | None) -> tuple[str, pa.Table]:
         key = provider if provider in self.ranges else ""
@@ -257,17 +263,42 @@ class Shelf:
         return key, self.ranges[key]
 
 
-def _cell(brackets: tuple[object, ...], rates: Mapping[str, Decimal], basis: str, source: str) -> Cell:
-    valid_from, valid_to, first, last, low, high = brackets
-    return Cell(
-        valid_from or EVER,  # type: ignore[arg-type]
-        valid_to or NEVER,  # type: ignore[arg-type]
-        (0, DAY_SECONDS) if first is None else (first, last),  # type: ignore[arg-type]
-        (low, ENDLESS if high is None else high),  # type: ignore[arg-type]
-        rates,
-        basis == "carried_back",
-        source == "genai-prices" and "input" in rates and not any(c.startswith("output") for c in rates),
-    )
+def _cells(brackets: tuple[Any, ...], rates: Mapping[str, Decimal], basis: str, source: str) -> Iterator[Cell]:
+    """A row's rates, once for each stretch of the week that they hold in."""
+    valid_from, valid_to, first, last, weekdays, low, high = brackets
+    carried_back = basis == "carried_back"
+    input_only = source == "genai-prices" and "input" in rates and not any(c.startswith("output") for c in rates)
+    for week in _weeks(first, last, weekdays):
+        yield Cell(
+            valid_from or EVER,
+            valid_to or NEVER,
+            week,
+            (low, ENDLESS if high is None else high),
+            rates,
+            _hours(first, weekdays),
+            carried_back,
+            input_only,
+        )
+
+
+def _weeks(first: int | None, last: int | None, weekdays: str | None) -> Iterator[tuple[int, int]]:
+    """A daily window as seconds of the week, one stretch for each of its days.
+
+    >>> list(_weeks(None, None, None)), list(_weeks(0, 3600, "67"))
+    ([(0, 604800)], [(432000, 435600), (518400, 522000)])
+    """
+    if first is None and weekdays is None:
+        yield 0, WEEK_SECONDS
+        return
+    for day in weekdays or WEEKDAYS:
+        midnight_second = (int(day) - 1) * DAY_SECONDS
+        yield midnight_second + (first or 0), midnight_second + (DAY_SECONDS if last is None else last)
+
+
+def _hours(first: int | None, weekdays: str | None) -> str:
+    if first is None and weekdays is None:
+        return ""
+    return f"@{weekdays + ',' if weekdays else ''}{first or 0}s"
 
 
 def _alias_keys(owner: str | None, lower: str) -> Iterator[str]:
@@ -359,8 +390,9 @@ def _wide(book: Book, place: Place) -> Iterator[Wide]:
         rates = _discounted(base.rates, held) if base else {}
         if base or mine:
             marks = (base.carried_back, base.input_only) if base and not mine else (False, False)
-            contract = Cell(*_ends(bracket), {**rates, **mine}, *marks)
-            full = Cell(*_ends(bracket), base.rates if base else contract.rates, *marks)
+            hours = base.hours if base else ""
+            contract = Cell(*_ends(bracket), {**rates, **mine}, hours, *marks)
+            full = Cell(*_ends(bracket), base.rates if base else contract.rates, hours, *marks)
             yield _row(place, contract, full, by_user=bool(mine) or any(cut.factor != 1 for cut in held))
 
 
@@ -381,18 +413,18 @@ def _brackets(listed: list[Cell], own: Collection[user.UserRate], cuts: Collecti
     days = {EVER, NEVER} | {d for c in listed for d in (c.valid_from, c.valid_to)}
     days |= {d for r in own for d in (r.valid_from, r.valid_to) if d}
     days |= {d for c in cuts for d in (c.valid_from, c.valid_to) if d}
-    hours = {0, DAY_SECONDS} | {s for c in listed for s in c.daily}
+    hours = {0, WEEK_SECONDS} | {s for c in listed for s in c.week}
     tokens = {0, ENDLESS} | {t for c in listed for t in c.tokens} | {r.above_tokens for r in own}
     for first, last in pairwise(sorted(days)):
-        for daily in pairwise(sorted(hours)):
+        for week in pairwise(sorted(hours)):
             for band in pairwise(sorted(tokens)):
-                yield Cell(first, last, daily, band, {})
+                yield Cell(first, last, week, band, {})
 
 
 def _inside(bracket: Cell, cell: Cell) -> bool:
     return (
         cell.valid_from <= bracket.valid_from < cell.valid_to
-        and cell.daily[0] <= bracket.daily[0] < cell.daily[1]
+        and cell.week[0] <= bracket.week[0] < cell.week[1]
         and cell.tokens[0] <= bracket.tokens[0] < cell.tokens[1]
     )
 
@@ -402,7 +434,7 @@ def _holds(bracket: Cell, valid_from: date | None, valid_to: date | None) -> boo
 
 
 def _ends(cell: Cell) -> tuple[date, date, tuple[int, int], tuple[int, int]]:
-    return cell.valid_from, cell.valid_to, cell.daily, cell.tokens
+    return cell.valid_from, cell.valid_to, cell.week, cell.tokens
 
 
 def _row(place: Place, contract: Cell, full: Cell, *, by_user: bool) -> Wide:
@@ -411,9 +443,8 @@ def _row(place: Place, contract: Cell, full: Cell, *, by_user: bool) -> Wide:
         "price_id": _price_id(place, contract, by_user=by_user),
         "valid_from": midnight(contract.valid_from),
         "valid_to": midnight(contract.valid_to),
-        "all_day": contract.daily == (0, DAY_SECONDS),
-        "daily_from_second": contract.daily[0],
-        "daily_to_second": contract.daily[1],
+        "week_from_second": contract.week[0],
+        "week_to_second": contract.week[1],
         "from_tokens": contract.tokens[0],
         "to_tokens": contract.tokens[1],
         "by_rule": contract.carried_back,
@@ -452,10 +483,9 @@ def _price_id(place: Place, cell: Cell, *, by_user: bool) -> str:
     """
     since = "ever" if cell.valid_from == EVER else cell.valid_from.isoformat()
     band = f">{cell.tokens[0] - 1}" if cell.tokens[0] else ""
-    hours = "" if cell.daily == (0, DAY_SECONDS) else f"@{cell.daily[0]}s"
     rules = [place.rule, "tier-before-check" if cell.carried_back else "", "user" if by_user else ""]
     tail = "+".join(r for r in rules if r)
-    return f"{place.provider}/{place.model}/{place.tier}/{since}{band}{hours}{f'+{tail}' if tail else ''}"
+    return f"{place.provider}/{place.model}/{place.tier}/{since}{band}{cell.hours}{f'+{tail}' if tail else ''}"
 
 
 def show(model: str, book: Book) -> pl.DataFrame:
