@@ -160,6 +160,7 @@ def ingest(
     import tempfile
 
     from llmaudit import config as configs
+    from llmaudit import sources
     from llmaudit.lake import Lake
     from llmaudit.lake.intake import ingest as take
 
@@ -167,7 +168,15 @@ def ingest(
     opened = Lake.open(lake, create=True, text=stated.text)
     with _progress(quiet=quiet) as (tell, read), tempfile.TemporaryDirectory(prefix="llmaudit-") as spool:
         tell("Reading files")
-        took = take(opened, paths, spool=Path(spool), source=stated.source, timezone=stated.log_timezone, progress=read)
+        took = take(
+            opened,
+            paths,
+            spool=Path(spool),
+            source=stated.source,
+            own=sources.described(stated.sources),
+            timezone=stated.log_timezone,
+            progress=read,
+        )
     taken = opened.ingests()
     taken = taken.filter(taken["batch_id"].is_in(took.batches))
     quarantined = int(taken["rows_quarantined"].sum())

@@ -56,6 +56,8 @@ class AuditConfig:
     """Whose list price stands for inference on a tuned small model."""
     allocation: Mapping[str, Any] = field(default_factory=dict)
     """How cost is allocated, as `[allocation]` has it; see allocation.py."""
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    """Logs of the user's own shape: name -> paths to canonical fields, as `[sources.NAME]` has them."""
     keep_steps: bool = False
     strict: bool = False
 
@@ -171,6 +173,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "lever_settings": (dict, "a table of settings by lever"),
     "billing_modes": (dict, 'a table of source = "mode"'),
     "engine_options": (dict, "a table of the engine's own settings"),
+    "sources": (dict, "tables of fields: [sources.NAME]"),
     "allocation": (dict, "a table: [allocation]"),
 }
 

@@ -224,7 +224,9 @@ def _about_bills(report: Report) -> Iterator[dict[str, Any]]:
                     "bills_overlap",
                     f"{one['source']} and {other['source']} both bill {names} in the same days: where they are two views of one "
                     "spend, it counts once. They stand side by side and are never added.",
-                    min(one["billed"] or 0, other["billed"] or 0) if one["currency"] == "USD" else None,
+                    min(one["billed"] or Decimal(0), other["billed"] or Decimal(0))
+                    if one["currency"] == "USD"
+                    else None,
                 )
 
 

@@ -14,7 +14,19 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from llmaudit import __version__, allocation, assemble, doubts, levers, pricing, queries, reconcile, repricing, schema
+from llmaudit import (
+    __version__,
+    allocation,
+    assemble,
+    doubts,
+    levers,
+    pricing,
+    queries,
+    reconcile,
+    repricing,
+    schema,
+    sources,
+)
 from llmaudit import engine as engines
 from llmaudit.config import AuditConfig, days_between
 from llmaudit.detectors import endpoints, sample
@@ -238,7 +250,15 @@ def _lake(config: AuditConfig, scratch: Path) -> Lake:
 def _ingest(config: AuditConfig, lake: Lake, spool: Path, read: Callable[[str, int], None]) -> Intake:
     if not config.paths:
         return Intake()
-    return ingest(lake, config.paths, spool=spool, source=config.source, timezone=config.log_timezone, progress=read)
+    return ingest(
+        lake,
+        config.paths,
+        spool=spool,
+        source=config.source,
+        own=sources.described(config.sources),
+        timezone=config.log_timezone,
+        progress=read,
+    )
 
 
 def _attach(engine: Engine, lake: Lake, config: AuditConfig, only: pl.DataFrame | None = None) -> int:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -76,16 +77,17 @@ def ingest(
     *,
     spool: Path,
     source: str | None = None,
+    own: Mapping[str, Source] = MappingProxyType({}),
     timezone: str = "UTC",
     progress: Progress = lambda name, size: None,
 ) -> Intake:
     """Read `paths` into `lake`. A file that the user named and nobody can read raises AuditError; any other is quarantined.
 
-    `progress` is told each file's name and size in bytes when it has been read.
+    `own` are sources that the user described. `progress` is told each file's name and size in bytes when it has been read.
     """
-    reader = sources.by_name(source) if source else None
+    reader = sources.by_name(source, own) if source else None
     found, left_out = find(paths, spool)
-    jobs, known, copies = _jobs(lake, found, reader)
+    jobs, known, copies = _jobs(lake, found, reader, own)
     if not jobs and not known:
         raise AuditError(f"{', '.join(paths)}: no file here. llmaudit reads logs and bills; see `llmaudit sources`.")
     if not known and all(job.source is None for job in jobs):
@@ -99,7 +101,7 @@ def ingest(
 
 
 def _jobs(
-    lake: Lake, found: Sequence[InputFile], source: Source | None
+    lake: Lake, found: Sequence[InputFile], source: Source | None, own: Mapping[str, Source]
 ) -> tuple[list[_Job], int, dict[str, list[str]]]:
     """Files to read, how many the lake has already, and further names of files to read (content hash -> names)."""
     have = set(lake.ingests()["content_hash"])
@@ -113,7 +115,7 @@ def _jobs(
         elif content.content_hash in jobs:
             copies.setdefault(content.content_hash, []).append(file.shown)
         else:
-            jobs[content.content_hash] = _job(file, content, source)
+            jobs[content.content_hash] = _job(file, content, source, own)
     return list(jobs.values()), known, copies
 
 
@@ -124,7 +126,7 @@ def _look(file: InputFile) -> Content:
         raise AuditError(f"{file.shown}: cannot be read ({error.strerror}).") from error
 
 
-def _job(file: InputFile, content: Content, source: Source | None) -> _Job:
+def _job(file: InputFile, content: Content, source: Source | None, own: Mapping[str, Source]) -> _Job:
     if not content.size:
         if file.named:
             raise AuditError(f"{file.shown} is empty: there is nothing to audit in it.")
@@ -132,7 +134,7 @@ def _job(file: InputFile, content: Content, source: Source | None) -> _Job:
     if source:
         return _Job(file, content, source)
     try:
-        return _Job(file, content, sources.identify(file.path, file.shown))
+        return _Job(file, content, sources.identify(file.path, file.shown, own))
     except sources.Unclaimed as error:
         if file.named:
             raise
@@ -257,6 +259,7 @@ class _Batch:
                     timezone=self._timezone,
                     longest_line=job.content.longest_line,
                     content_hash=job.content.content_hash,
+                    named=job.file.named,
                 ),
             )
             for job, reading in zip(jobs, readings, strict=True)

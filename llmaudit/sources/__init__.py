@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
+from types import MappingProxyType
+from typing import Any
 
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.sources.base import Peek, Source
+from llmaudit.sources.mapped import Mapped, sources_of
 
-__all__ = ["Source", "Unclaimed", "by_name", "identify", "registry"]
+__all__ = ["Source", "Unclaimed", "by_name", "described", "identify", "registry"]
 
-_NOT_SOURCES = {"base", "reader", "tables"}
+_NOT_SOURCES = {"base", "mapped", "reader", "tables"}
 
 
 class Unclaimed(AuditError):
@@ -39,16 +43,31 @@ def registry() -> dict[str, Source]:
     return {source.name: source for source in (*ours, *theirs)}
 
 
-def by_name(name: str) -> Source:
-    if name not in registry():
-        raise UnknownName("source", name, registry())
-    return registry()[name]
+def described(tables: Mapping[str, Any]) -> dict[str, Source]:
+    """The sources that a user describes, as `[sources.NAME]` of llmaudit.toml has them."""
+    return sources_of(tables, registry())
 
 
-def identify(path: Path, shown: str = "") -> Source:
-    """The one source that claims this file. Raises `Unclaimed` naming the claimants, or what the file starts with."""
+def by_name(name: str, own: Mapping[str, Source] = MappingProxyType({})) -> Source:
+    """The source of this name, ours or one of the user's `own`."""
+    known = {**registry(), **own}
+    if name not in known:
+        raise UnknownName("source", name, known)
+    return known[name]
+
+
+def identify(path: Path, shown: str = "", own: Mapping[str, Source] = MappingProxyType({})) -> Source:
+    """The one source that claims this file; what the user says of it goes first.
+
+    Raises `Unclaimed` naming the claimants, or what the file starts with.
+    """
+    said = sorted(
+        name for name, source in own.items() if isinstance(source, Mapped) and source.claims(shown or str(path))
+    )
+    if len(said) == 1:
+        return own[said[0]]
     peek = Peek.of(path)
-    claims = sorted(source.name for source in registry().values() if source.matches(peek))
+    claims = said or sorted(source.name for source in registry().values() if source.matches(peek))
     if len(claims) != 1:
         raise Unclaimed(shown or str(path), claims, peek.head[:200])
     return registry()[claims[0]]

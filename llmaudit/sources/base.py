@@ -111,6 +111,10 @@ class Source(ABC):
     """lines: one JSON record a line. document: one JSON document, or several. csv, parquet: a table, a record a row."""
     caveats: ClassVar[Mapping[str, str]] = {}
     """What every file of this kind leaves out or may mislead about: kind of warning -> text, said once a run."""
+    query: ClassVar[str] = ""
+    """The `.sql` that reads it, where that is not the one of its own name."""
+    made: ClassVar[Mapping[str, str]] = {}
+    """Columns that its SELECT reads instead of the file's: name -> SQL over `columns`."""
     usual_places: ClassVar[tuple[str, ...]] = ()
     """Globs under the home folder where this tool keeps its logs."""
 

@@ -32,8 +32,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llmaudit.errors import AuditError
 from llmaudit.sources import tables
 from llmaudit.sources.base import TABLES, Source, open_bytes
+from llmaudit.sources.mapped import nowhere
 
 BATCH_ROWS = 4_096
 HEAD_BYTES = 200
@@ -79,6 +81,8 @@ class ReadOptions:
     memory_limit: str = "1GB"
     longest_line: int = 0
     content_hash: str = ""
+    named: bool = False
+    """Whether the user named the file: then what is said of it has to hold."""
 
 
 def read(source: Source, path: Path, reading: Reading, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -126,7 +130,12 @@ def read_together(source: Source, files: Sequence[tuple[Path, Reading, ReadOptio
 
 def fits_together(source: Source, path: Path) -> bool:
     """Whether a file is one of the small plain ones that `read_together` is for."""
-    return source.shape == "lines" and _compression(path) == "none" and path.stat().st_size <= SMALL_FILE_BYTES
+    return (
+        source.shape == "lines"
+        and not source.made
+        and _compression(path) == "none"
+        and path.stat().st_size <= SMALL_FILE_BYTES
+    )
 
 
 def _gather(con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path]) -> list[int]:
@@ -223,8 +232,29 @@ def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
 
 
 def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
-    for view in ("raw", "records"):
+    for view in ("raw", "records", "file_columns"):
         con.execute(f"drop view if exists {view}")
+
+
+def _looked_up(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading) -> None:
+    """Make `raw` the columns that a user's paths lead to, and say which of them lead nowhere."""
+    fields = list(nowhere(source))
+    counts = ", ".join(f"count({found})" for _, _, found in fields)
+    [(records, *found)] = con.sql(f"select count(*), {counts} from raw").fetchall()
+    for (name, path, _), hits in zip(fields, found, strict=True):
+        if hits or not records:
+            continue
+        if name == "started_at" and options.named:
+            raise AuditError(
+                f"[sources.{source.name}]: none of the {records:,} records has a time at {path!r}. Correct started_at, "
+                "or the files that the table is for."
+            )
+        reading.warnings.append(
+            ("path_not_found", f"[sources.{source.name}]: {name} = {path!r} is in none of {records:,} records.")
+        )
+    con.execute("alter view raw rename to file_columns")
+    made = ", ".join(f'{value} as "{name}"' for name, value in source.made.items())
+    con.execute(f"create view raw as select record, unread, {made} from file_columns")
 
 
 def _in_one_language(con: duckdb.DuckDBPyConnection, source: Source) -> None:
@@ -261,6 +291,8 @@ def _compression(path: Path) -> str:
 def _rows(
     con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading, mended: _Mended | None
 ) -> Iterator[pa.RecordBatch]:
+    if source.made:
+        _looked_up(con, source, options, reading)
     _in_one_language(con, source)
     refused: list[tuple[int, int, str]] = []
     for batch in _ahead(con, _select(con, source, options)):
@@ -643,7 +675,7 @@ def _sql_text(package: str, name: str) -> str:
 
 
 def _sql(source: Source) -> str:
-    return _sql_text(type(source).__module__.rpartition(".")[0], source.name)
+    return _sql_text(type(source).__module__.rpartition(".")[0], source.query or source.name)
 
 
 def _literal(text: str) -> str:
