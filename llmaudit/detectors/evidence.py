@@ -22,6 +22,9 @@ FOLDS = 5
 FORECAST_ROWS = 1_200
 _FORECAST_TIMES = 4
 _Z = 1.959964
+REDRAWN = 1.25
+"""Another log would also have trained other students: by simulation (tests/bench/interval_coverage.py) that adds about a quarter to the variance."""
+
 _LATE_SHARE, _MIN_LATE = 0.3, 30
 _MIN_TAKEN = 30
 _CURVE_FROM, _CURVE_SIZES, _CURVE_FOLDS = 40, 4, 3
@@ -142,7 +145,7 @@ def cross_validate(judge: Judge, groups: Ints) -> Folds:
 
 def gather(judge: Judge, trial: Trial, folds: Folds, fields: tuple[FieldEvidence, ...] = ()) -> Evidence:
     """All that the folds show, and the further trials: later calls, fewer training inputs."""
-    low, high = interval(folds.right, trial.groups, binary=trial.binary)
+    low, high = interval(folds.right, trial.groups, binary=trial.binary, redrawn=REDRAWN)
     agreement = float(folds.right.mean())
     taken = _taken(folds)
     exact = folds.right[taken] >= 1
@@ -168,10 +171,11 @@ def gather(judge: Judge, trial: Trial, folds: Folds, fields: tuple[FieldEvidence
     )
 
 
-def interval(right: Floats, groups: Ints, *, binary: bool = True) -> tuple[float, float]:
+def interval(right: Floats, groups: Ints, *, binary: bool = True, redrawn: float = 1.0) -> tuple[float, float]:
     """Wilson interval for a share; the sample counts for fewer rows where members of a group err together.
 
-    Scores between 0 and 1 (`binary` false) spread less than right and wrong do: then it counts for more.
+    Scores between 0 and 1 (`binary` false) spread less than right and wrong do: then it counts for more. `redrawn` is the
+    factor by which drawing the training rows anew would add to the variance.
 
     >>> low, high = interval(np.repeat([1.0, 0.0], 50), np.arange(100))
     >>> round(low, 3), round(high, 3)
@@ -184,6 +188,7 @@ def interval(right: Floats, groups: Ints, *, binary: bool = True) -> tuple[float
     even = share * (1 - share)
     ratio = spread / even if even > 0 else 0.0
     count = n / (max(1.0, ratio) if binary else max(ratio, 1 / n)) if even > 0 else len(np.unique(groups))
+    count /= redrawn
     centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     half = _Z / (1 + _Z**2 / count) * float(np.sqrt(even / count + _Z**2 / (4 * count**2)))
     return max(0.0, centre - half), min(1.0, centre + half)

@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from llmaudit.detectors.answers import MAX_LABEL_SHARE, WHOLE, Pairs, normal, pairs_of
 from llmaudit.detectors.evidence import (
     FOLDS,
+    REDRAWN,
     Evidence,
     FieldEvidence,
     Floats,
@@ -393,7 +394,7 @@ def _fields(task: _Task, given: Sequence[Pairs], groups: Ints) -> Iterator[Field
         kind = task.kinds[path]
         judged = sorted({*rows, *(row for row, pairs in enumerate(given) if any(name == path for name, _ in pairs))})
         right = np.array([float(_value(task.answers[row], path) == _value(given[row], path)) for row in judged])
-        low, high = interval(right, np.unique(groups[judged], return_inverse=True)[1])
+        low, high = interval(right, np.unique(groups[judged], return_inverse=True)[1], redrawn=REDRAWN)
         known = kind != OPEN
         yield FieldEvidence(
             path=path,
