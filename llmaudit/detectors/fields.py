@@ -196,6 +196,21 @@ class _Task:
         return sparse.csr_array(_HASHER.transform(found))
 
     @cached_property
+    def span_table(self) -> Any:
+        """The spans of all rows, described."""
+        found = (self.describe(row, s.start, s.stop) for row, spans in enumerate(self.spans) for s in spans)
+        return sparse.csr_array(_HASHER.transform(found))
+
+    @cached_property
+    def span_rows(self) -> Ints:
+        """The row that each span is in."""
+        return np.repeat(np.arange(len(self.spans)), [len(spans) for spans in self.spans])
+
+    @cached_property
+    def span_paths(self) -> npt.NDArray[Any]:
+        return np.array([span.path for spans in self.spans for span in spans], dtype=object)
+
+    @cached_property
     def tags(self) -> Ints:
         tags = np.full(int(self.offsets[-1]), _OUT, dtype=np.int64)
         for row, spans in enumerate(self.spans):
@@ -275,12 +290,13 @@ class _Learned:
         C, seed = task.student.C, task.student.random_state  # noqa: N806
         words = task.words_of(rows)
         tags = task.tags[words]
-        spans = [(row, span) for row in rows.tolist() for span in task.spans[row]]
-        self.tagger: Any = _classifier(task.word_table[words], tags, C, seed) if spans else None
+        has_spans = tags.any()
+        spans = np.isin(task.span_rows, rows)
+        self.tagger: Any = _classifier(task.word_table[words], tags, C, seed) if has_spans else None
         self.steps = _steps(task, rows)
-        paths = [span.path for _, span in spans]
-        described = (task.describe(row, span.start, span.stop) for row, span in spans)
-        self.namer: Any = _classifier(_HASHER.transform(described), paths, C, seed) if spans else None
+        self.namer: Any = (
+            _classifier(task.span_table[spans], task.span_paths[spans].astype(str), C, seed) if has_spans else None
+        )
         self.closed = {path: _Closed(task, rows, path) for path in _dearest(task, rows)}
         self.constant = frozenset(
             pair

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+from joblib import Parallel, cpu_count, delayed
 
 from llmaudit.detectors.answers import MAX_LABEL_SHARE, Profile, normal, profile
 from llmaudit.detectors.evidence import Evidence, FieldEvidence
@@ -16,6 +17,10 @@ from llmaudit.detectors.words import mask
 
 MAX_ROWS = 1_500
 """Calls of an endpoint that are looked at, the first by `call_key`."""
+
+MOST_WORKERS = 4
+MANY_ROWS = 5_000
+"""Fewer sampled calls are judged sooner than another process has started."""
 
 MIN_INPUTS = 100
 MIN_LIFT = 0.4
@@ -63,10 +68,13 @@ def judge(sample: pl.DataFrame, calls: pl.DataFrame) -> list[Verdict]:
     """
     texts = {name: rows for (name,), rows in sample.group_by("endpoint", maintain_order=True)}
     ordered = calls.sort("cost_usd", "requests", "endpoint", descending=[True, True, False], nulls_last=True)
-    return [
-        _verdict(endpoint, requests, texts.get(endpoint, sample.clear()))
+    jobs = [
+        delayed(_verdict)(endpoint, requests, texts.get(endpoint, sample.clear()))
         for endpoint, requests in ordered.select("endpoint", "requests").rows()
     ]
+    # Each endpoint is judged by itself. Processes, not threads: the solver draws from one stream of random numbers.
+    workers = min(MOST_WORKERS, cpu_count()) if sum(len(rows) for rows in texts.values()) >= MANY_ROWS else 1
+    return list(Parallel(n_jobs=workers)(jobs))
 
 
 def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict:
