@@ -13,6 +13,7 @@ from urllib.parse import quote
 import polars as pl
 
 from llmaudit.config import AuditConfig
+from llmaudit.detectors.evidence import Evidence
 from llmaudit.detectors.verdicts import Verdict
 from llmaudit.pricing import Exchange
 from llmaudit.reconcile import Place, Reconciled
@@ -364,9 +365,21 @@ def fine_tune(
             "payback_days": None,
             "saving_usd": savings.get(v.endpoint),
             "profile": dict(v.profile),
+            "evidence": _student(v.evidence) if v.evidence else None,
         }
         for v in verdicts
     ]
+
+
+def _student(found: Evidence) -> dict[str, Any]:
+    """What the proxy student showed beyond its agreement: see detectors/evidence.py."""
+    said = asdict(found)
+    beside = ("agreement", "low", "high", "baseline", "n", "coverage")
+    curves = {
+        "curve": [{"n": n, "agreement": share} for n, share in found.curve],
+        "risk_curve": [{"coverage": taken, "agreement": share} for taken, share in found.risk_curve],
+    }
+    return {**{name: value for name, value in said.items() if name not in beside}, **curves}
 
 
 def bills(found: Sequence[Reconciled]) -> list[dict[str, Any]]:

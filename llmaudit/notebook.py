@@ -17,7 +17,10 @@ from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.levers.base import Lever
 
-CHARTS = ("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve", "agreement_intervals")
+CHARTS = (
+    *("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve"),
+    *("agreement_intervals", "learning_curves", "risk_coverage"),
+)
 DIMENSIONS = (
     *assemble.DIMENSIONS,
     *assemble.FURTHER_DIMENSIONS,

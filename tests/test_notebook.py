@@ -101,7 +101,7 @@ def test_the_plan_sums_to_its_saving(audit):
 def test_verdicts_carry_their_evidence(audit):
     rows = audit.fine_tune()
     assert rows["endpoint"].to_list() == [line["endpoint"] for line in audit.data["fine_tune"]]
-    [moved] = rows.filter(pl.col("verdict") == "move").iter_rows(named=True)
+    moved, _ = rows.filter(pl.col("verdict") == "move").iter_rows(named=True)
     assert moved["low"] <= moved["estimate"] <= moved["high"]
     assert moved["saving_usd"] > 0
 

@@ -28,7 +28,10 @@ COMPANY = json.loads((HERE / "data" / "report.json").read_text("utf-8"))
 """A month of a company with eight call sites, every section filled."""
 
 DIMENSIONS = [name for name in COMPANY["spend"] if name != "token_class"]
-CHARTS = ("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve", "agreement_intervals")
+CHARTS = (
+    *("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve"),
+    *("agreement_intervals", "learning_curves", "risk_coverage"),
+)
 
 NASTY = [
     "<script>alert(1)</script>",

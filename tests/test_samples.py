@@ -275,8 +275,9 @@ def test_calls_without_label_fall_into_the_two_call_sites_that_made_them(audit):
     assert set.intersection(*sites.values()) == set()
 
 
-def test_ticket_routing_is_the_one_endpoint_to_move(audit):
-    assert [v["endpoint"] for v in audit.data["fine_tune"] if v["verdict"] == "move"] == ["/support/route"]
+def test_ticket_routing_and_extraction_are_the_endpoints_to_move(audit):
+    moved = [v["endpoint"] for v in audit.data["fine_tune"] if v["verdict"] == "move"]
+    assert moved == ["/support/route", "/catalog/extract"]
 
 
 def test_the_planted_key_reaches_no_report(audit, tmp_path):

@@ -30,6 +30,7 @@ _MIN_TAKEN = 30
 _CURVE_FROM, _CURVE_SIZES, _CURVE_FOLDS = 40, 4, 3
 _MOST_CURVE = 0.6
 _RISK_POINTS = 10
+_SHOWN, _CLIP = 3, 200
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -68,6 +69,15 @@ class FieldEvidence:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """An input that the student, not having seen it, answered otherwise than the log. Texts are clipped."""
+
+    input: str
+    logged: str
+    given: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """How far a weak model gives the logged answers to inputs it has not seen, nor any near-copy of them."""
 
@@ -100,6 +110,8 @@ class Evidence:
     """Pairs of equal inputs behind `self_agreement`."""
     fields: tuple[FieldEvidence, ...] = ()
     """Field by field, for answers that have fields."""
+    disagreements: tuple[Disagreement, ...] = ()
+    """A few, the surest first."""
 
     @property
     def lift(self) -> float:
@@ -121,6 +133,8 @@ class Trial:
     times: Sequence[Any] | None
     binary: bool
     """Every input is right or wrong, nothing between."""
+    texts: Sequence[str]
+    logged: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -143,8 +157,13 @@ def cross_validate(judge: Judge, groups: Ints) -> Folds:
     return Folds(right, sure, fold_of, splits)
 
 
-def gather(judge: Judge, trial: Trial, folds: Folds, fields: tuple[FieldEvidence, ...] = ()) -> Evidence:
-    """All that the folds show, and the further trials: later calls, fewer training inputs."""
+def gather(
+    judge: Judge, trial: Trial, folds: Folds, given: Sequence[str], fields: tuple[FieldEvidence, ...] = ()
+) -> Evidence:
+    """All that the folds show, and the further trials: later calls, fewer training inputs.
+
+    `given` is what the student of each row's fold answered.
+    """
     low, high = interval(folds.right, trial.groups, binary=trial.binary, redrawn=REDRAWN)
     agreement = float(folds.right.mean())
     taken = _taken(folds)
@@ -168,6 +187,7 @@ def gather(judge: Judge, trial: Trial, folds: Folds, fields: tuple[FieldEvidence
         self_agreement=trial.same / trial.repeats if trial.repeats else None,
         repeats=trial.repeats,
         fields=fields,
+        disagreements=tuple(_disagreements(trial, folds, given)),
     )
 
 
@@ -293,6 +313,16 @@ def _bar(exact: Floats, sure: Floats) -> float:
     reached = np.cumsum(exact[order]) / np.arange(1, len(order) + 1) >= TARGET
     last = np.flatnonzero(reached)
     return float(sure[order[last[-1]]]) if len(last) and last[-1] + 1 >= _MIN_TAKEN else float("inf")
+
+
+def _disagreements(trial: Trial, folds: Folds, given: Sequence[str]) -> Iterator[Disagreement]:
+    wrong = np.flatnonzero(folds.right < 1)
+    for row in wrong[np.argsort(-folds.sure[wrong], kind="stable")][:_SHOWN]:
+        yield Disagreement(*(_clipped(text) for text in (trial.texts[row], trial.logged[row], given[row])))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _CLIP else f"{text[: _CLIP - 1]}…"
 
 
 def _risk_curve(folds: Folds) -> Iterator[tuple[float, float]]:

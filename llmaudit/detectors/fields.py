@@ -119,6 +119,7 @@ class FieldStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             return np.array(shared), sure
 
         folds = cross_validate(judge, own)
+        written = [_written(given[row]) for row in range(len(rows))]
         fields = tuple(_fields(task, [given[row] for row in range(len(rows))], own))
         trial = Trial(
             groups=own,
@@ -128,8 +129,10 @@ class FieldStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             same=same,
             times=None if times is None else [times[row] for row in rows],
             binary=False,
+            texts=task.texts,
+            logged=[_written(pairs) for pairs in answers],
         )
-        return gather(judge, trial, folds, fields)
+        return gather(judge, trial, folds, written, fields)
 
     def _fitting(self, texts: Sequence[str], rows: list[int]) -> list[int]:
         """As many of the inputs, the first ones, as keep the tagger's table small."""

@@ -91,8 +91,12 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             raise ValueError(f"{families} families of inputs and {len(names)} labels: five and two are needed")
         table = self._table(texts)
 
+        given = np.zeros(len(y), dtype=np.int64)
+
         def judge(train: Ints, test: Ints) -> tuple[Floats, Floats]:
-            return self._judge(table, y, train, test)
+            picked, sure = self._judge(table, y, train, test)
+            given[test] = picked
+            return (picked == y[test]).astype(np.float64), sure
 
         trial = Trial(
             groups=own,
@@ -102,8 +106,11 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             same=same,
             times=None if times is None else [times[row] for row in rows],
             binary=True,
+            texts=texts,
+            logged=answers.tolist(),
         )
-        return gather(judge, trial, cross_validate(judge, own))
+        folds = cross_validate(judge, own)
+        return gather(judge, trial, folds, names[given].tolist())
 
     def _table(self, texts: list[str]) -> sparse.csr_array:
         """Hashed counts: no vocabulary is learned, so nothing leaks from test to training inputs."""
@@ -135,17 +142,17 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         best = (scores > 0).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[best])
 
-    def _judge(self, table: Any, y: Ints, train: Ints, test: Ints) -> tuple[Floats, Floats]:
-        """For each test row: was the answer right (1 or 0), and how sure was it (lead over the second best)."""
+    def _judge(self, table: Any, y: Ints, train: Ints, test: Ints) -> tuple[Ints, Floats]:
+        """For each test row: the answer, and how sure the student was of it (lead over the second best)."""
         if len(np.unique(y[train])) == 1:
-            return (y[test] == y[train[0]]).astype(np.float64), np.zeros(len(test))
+            return np.full(len(test), y[train[0]]), np.zeros(len(test))
         with warnings.catch_warnings():
             # A learning curve begins where most labels have been seen once.
             warnings.filterwarnings("ignore", message="The number of unique classes")
             student = clone(self)._fit_table(table[train], y[train], weigh=True)  # noqa: SLF001  a copy of itself
         scores = student._decide(table[test])  # noqa: SLF001
-        right = (student._pick(scores) == y[test]).astype(np.float64)  # noqa: SLF001
+        picked = student._pick(scores)  # noqa: SLF001
         if scores.ndim == 1:
-            return right, np.abs(scores)
+            return picked, np.abs(scores)
         top = np.partition(scores, -2, axis=1)
-        return right, top[:, -1] - top[:, -2]
+        return picked, top[:, -1] - top[:, -2]

@@ -22,8 +22,9 @@ AnyChart = alt.Chart | alt.LayerChart
 Channel = TypeVar("Channel", alt.X, alt.Y)
 
 BLUE, GREEN, AMBER, GREY = "#4a86c5", "#3d9970", "#c77b30", "#8b95a1"
+LINES = (BLUE, AMBER, GREEN, "#9467bd", "#c0504d")
 WIDTH = 640
-IN_CHART = 10
+IN_CHART, IN_LINES = 10, len(LINES)
 _FONT = "Arial, Helvetica, sans-serif"  # the renderer measures it as browsers draw it, so nothing is cut
 # Thousands and millions as k and M; cents as cents: the shorthand would print them as "m", which reads as millions.
 _DOLLARS = (
@@ -137,6 +138,37 @@ def agreement_intervals(report: Report) -> AnyChart | None:
     estimate = base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(x="estimate:Q")
     baseline = base.mark_tick(color=AMBER, thickness=3, size=14).encode(x="baseline:Q")
     return _styled(interval + estimate + baseline + _names(base), height=alt.Step(26))
+
+
+def learning_curves(report: Report) -> AnyChart | None:
+    """Agreement by training inputs, a line an endpoint."""
+    x = alt.X("n:Q", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(tickCount=5), title="Inputs trained on")
+    return _lines(report, "curve", "n", x)
+
+
+def risk_coverage(report: Report) -> AnyChart | None:
+    """Agreement by the share of calls taken, the surest first, a line an endpoint."""
+    x = alt.X("coverage:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="Share of calls taken")
+    return _lines(report, "risk_curve", "coverage", x)
+
+
+def _lines(report: Report, curve: str, across: str, x: alt.X) -> AnyChart | None:
+    found = [row for row in plain(report["fine_tune"]) if row.get("evidence") and len(row["evidence"][curve]) > 1]
+    found = sorted(found, key=lambda row: -(row["cost_usd"] or 0))[:IN_LINES]
+    points = [
+        {"name": _name(row["endpoint"]), across: point[across], "agreement": point["agreement"]}
+        for row in found
+        for point in row["evidence"][curve]
+        if point["agreement"] is not None
+    ]
+    if not points:
+        return None
+    y = alt.Y("agreement:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="Agreement")
+    colour = alt.Color(
+        "name:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="bottom", columns=2)
+    )
+    drawn = _of(points).encode(x=x, y=y, color=colour)
+    return _styled(drawn.mark_line(strokeWidth=2) + drawn.mark_point(filled=True, size=30, opacity=1), height=220)
 
 
 def svg(chart: AnyChart, prefix: str, label: str) -> str:

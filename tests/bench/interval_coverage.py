@@ -79,9 +79,14 @@ def _fresh(task: Task, rows: int, rng: np.random.Generator) -> float:
 def _span(task: Task, rows: int, rng: np.random.Generator) -> tuple[float, float]:
     texts, labels, family = task.draw(rows, rng)
     student = ProxyStudent()
-    table = student._table(texts)  # noqa: SLF001  what `evaluate` does, without curve and coverage
+    table = student._table(texts)
     y = np.unique(labels, return_inverse=True)[1]
-    folds = cross_validate(lambda train, test: student._judge(table, y, train, test), family)  # noqa: SLF001
+
+    def judge(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        picked, sure = student._judge(table, y, train, test)
+        return (picked == y[test]).astype(float), sure
+
+    folds = cross_validate(judge, family)
     return interval(folds.right, family, redrawn=REDRAWN)
 
 
