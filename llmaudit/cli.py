@@ -362,6 +362,55 @@ def export_focus(
     return DONE
 
 
+class TablesFormat(StrEnum):
+    csv = "csv"
+    xlsx = "xlsx"
+    parquet = "parquet"
+
+
+@export_app.command("tables")
+def export_tables(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the tables; made if it is not there.")],
+    paths: Paths = None,
+    lake: LakeDir = None,
+    config: ConfigFile = None,
+    format_: Annotated[TablesFormat, typer.Option("--format", help="How they are written.")] = TablesFormat.csv,
+    since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="First day after the window.", show_default=False)] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Day the report speaks from.", show_default=False)
+    ] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Audit, and write the report's tables with all their digits: spend, findings, plan, prices used, ..."""
+    from llmaudit import config as configs
+    from llmaudit import pipeline
+    from llmaudit.export import tables
+
+    tables.check(output, format_.value)
+    stated = configs.load(
+        config,
+        paths=tuple(paths or ()),
+        lake=lake,
+        since=_day("--since", since),
+        until=_day("--until", until),
+        as_of=_day("--as-of", as_of),
+        engine=engine.value if engine else None,
+    )
+    _named(stated)
+    with _progress(quiet=quiet) as (tell, read):
+        run = pipeline.run(stated, tell=tell, read=read)
+        try:
+            found = tables.collect(run.report, run.engine, run.lake, run.book)
+            written = tables.write(found, output, format_.value)
+        finally:
+            run.close()
+    if not quiet:
+        typer.echo(f"{output}: {len(written):,} file{'' if len(written) == 1 else 's'}.")
+    return DONE
+
+
 def _named(config: AuditConfig) -> None:
     if not config.paths and config.lake is None:
         raise AuditError("Nothing to export: name files, or a lake with --lake DIR.")
