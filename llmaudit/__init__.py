@@ -21,6 +21,7 @@ __all__ = [
     "ExactDuplicates",
     "FailedCalls",
     "FineTune",
+    "PromptCaching",
     "TruncatedOutputs",
     "audit",
     "open_lake",
@@ -36,6 +37,7 @@ _HOMES = {
     "ExactDuplicates": "llmaudit.levers.exact_duplicates",
     "FailedCalls": "llmaudit.levers.failed_calls",
     "FineTune": "llmaudit.levers.fine_tune",
+    "PromptCaching": "llmaudit.levers.prompt_caching",
     "TruncatedOutputs": "llmaudit.levers.truncated_outputs",
     "price": "llmaudit.pricing",
 }
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from llmaudit.levers.exact_duplicates import ExactDuplicates
     from llmaudit.levers.failed_calls import FailedCalls
     from llmaudit.levers.fine_tune import FineTune
+    from llmaudit.levers.prompt_caching import PromptCaching
     from llmaudit.levers.truncated_outputs import TruncatedOutputs
     from llmaudit.notebook import Audit, audit, open_lake
     from llmaudit.pricing import price

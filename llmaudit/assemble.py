@@ -84,7 +84,6 @@ NOT_BUILT = {
     "self_host": "inference on own hardware is not priced yet",
     "unused_tools": "tool schemas are not examined yet",
     "context_growth": "re-sent context is not examined yet",
-    "prompt_caching": "provider cache rules are not replayed yet",
     "batchable": "waiting time is not examined yet",
     "service_tier": "premium tiers are not examined yet",
     "reserved_capacity": "commitments are not simulated yet",
@@ -322,6 +321,12 @@ def finding_id(lever: str, endpoint: str | None, model: str | None) -> str:
     'failed_calls|/a%7Cb|'
     """
     return "|".join(quote(part, safe="/ :@.,-_") if part else "" for part in (lever, endpoint, model))
+
+
+def prompt_caching(outlook: Sequence[Row], found: Sequence[Row]) -> list[dict[str, Any]]:
+    """Read shares, the break and the best policy of every endpoint and model; dollars are those of its finding."""
+    saved = {(f["endpoint"], f["model"]): f["saving_usd"]["expected"] for f in found if f["lever"] == "prompt_caching"}
+    return [{**row, "saving_usd": saved.get((row["endpoint"], row["model"]), Decimal(0))} for row in outlook]
 
 
 def plan(headline: Plan, everything: Plan) -> dict[str, Any]:

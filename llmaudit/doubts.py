@@ -41,7 +41,7 @@ def statuses(
     found["allocation"] = ran if report["allocation"] else ("skipped", "no [allocation] in the settings says by what")
     found["bills"] = ran if report["bills"] else ("skipped", "no bill among the files")
     for name in levers.registry():
-        found[name] = no_calls if not calls else _lever(name, config, report, pulled)
+        found[name] = no_calls if not calls else _lever(name, config, lake, report, pulled)
     return found
 
 
@@ -63,15 +63,25 @@ def _student(lake: Lake, report: Report) -> Status:
     return ("ran", None) if report["fine_tune"] else ("skipped", "there are no endpoints")
 
 
-def _lever(name: str, config: AuditConfig, report: Report, pulled: Sequence[Lever]) -> Status:
+def _lever(name: str, config: AuditConfig, lake: Lake, report: Report, pulled: Sequence[Lever]) -> Status:
     if any(lever.name == name for lever in pulled):
-        return ("ran", None)
+        return ("ran", _not_cached(lake, report) if name == "prompt_caching" else None)
     if name in config.without or (config.levers and name not in config.levers):
         return ("skipped", "left out by --levers or --without")
     verdicts = [line["verdict"] for line in report["fine_tune"]]
     if "move" in verdicts:
         return ("ran", "every endpoint that could move is already cheaper where it is")
     return ("ran", "no endpoint could move") if any(verdicts) else ("skipped", "no endpoint could be judged")
+
+
+def _not_cached(lake: Lake, report: Report) -> str | None:
+    """What the replay of caches could not look at."""
+    replayed = {row["model"] for row in report["prompt_caching"]}
+    others = [str(row["key"]) for row in report["spend"]["model"] if row["key"] not in replayed]
+    said = [f"no rule is published, or no prompt is logged, for {_few(others)}"] if others else []
+    if lake.text == "none":
+        said.append("text = none keeps no texts: shares are replayed, what breaks a prompt is not shown")
+    return "; ".join(said) or None
 
 
 def warnings(

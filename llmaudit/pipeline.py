@@ -116,6 +116,7 @@ def run(
             config, lake, book, facts, verdicts, headline, everything, _evidence(engine, pulled), replay.blocks(days)
         )
         report["allocation"] = _allocated(engine, book, sharing, report["window"]["days"])
+        report["prompt_caching"] = assemble.prompt_caching(_outlook(engine), report["findings"])
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
         report["warnings"] = doubts.warnings(
             config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
@@ -366,6 +367,11 @@ def _evidence(engine: Engine, pulled: Sequence[Lever]) -> dict[str, dict[assembl
         for name, table in tables.items()
         if table is not None
     }
+
+
+def _outlook(engine: Engine) -> list[dict[str, Any]]:
+    """What the lever prompt_caching has said of every endpoint and model; nothing where it was not pulled."""
+    return _rows(engine, "prompt_caching_outlook") if "prompt_caching_outlook" in engine.tables() else []
 
 
 def _settings(name: str, config: AuditConfig) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from conftest import requests_table
 from hypothesis import strategies as st
 
 import llmaudit
 from llmaudit import pricing, queries
+from llmaudit.detectors import breaks, prefixes
 from llmaudit.engine import Engine
 from llmaudit.replay import Replay
 from llmaudit.schema import PRICED
@@ -52,6 +54,14 @@ def book() -> pricing.Book:
     return pricing.load(None)
 
 
+OPENINGS = [
+    {"prompt_hash": prompt, "node_hash": node, "opening_bytes": size}
+    for prompt, node, size in ((1, 10, 3_000), (1, 1, 4_000), (2, 10, 3_000), (2, 2, 5_000))
+]
+PROMPT_SIZES = [{"prompt_hash": 1, "chain_bytes": 4_000}, {"prompt_hash": 2, "chain_bytes": 5_000}]
+"""Prompts 1 and 2 begin with the same 3,000 bytes."""
+
+
 def call(number: int, seconds: float = 0, **changed: Any) -> dict[str, object]:
     return {**CALL, "request_id": f"c{number:03}", "started_at": START + timedelta(seconds=seconds), **changed}
 
@@ -59,6 +69,9 @@ def call(number: int, seconds: float = 0, **changed: Any) -> dict[str, object]:
 def replay(engine: Engine, rows: Iterable[Mapping[str, object]]) -> Replay:
     """The calls as the levers see them, priced."""
     engine.put("priced_calls", requests_table([dict(row) for row in rows], PRICED))
+    engine.put("prefix_nodes", pa.Table.from_pylist(OPENINGS, schema=prefixes.NODES))
+    engine.put("prompt_sizes", pa.Table.from_pylist(PROMPT_SIZES, schema=prefixes.SIZES))
+    engine.put("prompt_breaks", breaks.BREAKS.empty_table())
     usage = queries.run(engine, "usage", into="metered", requests="priced_calls")
     return Replay(engine, book(), usage, pricing.price_usage(engine, usage, "money", book()))
 

@@ -20,6 +20,7 @@ MOVE = FineTune(endpoints=("/faq", "/route"))
 SET = {FineTune.name: MOVE}
 """Levers that do nothing unless told what."""
 FINDS = {
+    "prompt_caching": [call(1, input_tokens=4_000), call(2, 60, input_tokens=4_000)],
     "truncated_outputs": [call(1, finish_reason="length"), call(2, 60, finish_reason="stop")],
 }
 """Logs in which a lever finds something, where it finds nothing in the usual one."""
