@@ -98,7 +98,14 @@ def price_list(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.format("over {}", pl.col("from_tokens") - 1))
         .otherwise(pl.lit("")),
         hours=pl.when(pl.col("daily_from_second").is_not_null())
-        .then(pl.format("{}-{} h UTC", pl.col("daily_from_second") // 3_600, pl.col("daily_to_second") // 3_600))
+        .then(
+            pl.format(
+                "{}{}-{} h UTC",
+                pl.col("weekdays").replace({"12345": "Mon-Fri ", "67": "Sat-Sun "}).fill_null(""),
+                pl.col("daily_from_second") // 3_600,
+                pl.col("daily_to_second") // 3_600,
+            )
+        )
         .otherwise(pl.lit("")),
     )
     about = ["provider", "model", "tier", "context", "hours", "since", "until"]

@@ -155,6 +155,49 @@ def test_peak_hours_are_dearer_until_their_last_second() -> None:
     assert at(1, 0, 0) == at(3, 59, 59) == mtok("1.32", 1000)
 
 
+def test_peak_hours_of_a_weekend_are_quiet_and_the_source_that_says_otherwise_stands_beside() -> None:
+    saturday = datetime(2026, 11, 21, 2)  # noqa: DTZ001
+    found = one("deepseek", "deepseek-v4-pro", saturday, input_tokens=1000, output_tokens=0)
+    assert found["cost_usd"] == mtok("0.66", 1000)
+    assert "@67,3600s" in found["price_id"]
+    other = one("deepseek", "deepseek-v4-pro", saturday, pricing.load().other(), input_tokens=1000, output_tokens=0)
+    assert other["cost_usd"] == mtok("1.32", 1000)
+
+
+def test_a_rate_that_the_first_source_lacks_is_the_second_s() -> None:
+    usage = {"input_tokens": 1_000_000, "cache_write_tokens": 1_000_000, "cache_write_long_tokens": 1_000_000}
+    short = {"input_tokens": 1000, "cache_write_tokens": 1000, "cache_write_long_tokens": 1000}
+    assert usage["input_tokens"] > 272_000 > short["input_tokens"]
+    book = pricing.load()
+    twelve_hours = book.rate("openai", "gpt-5.6-luna", "cache_write_long", at=date(2026, 11, 20))
+    assert twelve_hours is not None
+    assert cost("openai", "gpt-5.6-luna", output_tokens=0, **short) == twelve_hours.usd * 1000
+    assert twelve_hours.usd > book.rate("openai", "gpt-5.6-luna", "cache_write", at=date(2026, 11, 20)).usd
+
+
+def test_a_disputed_rate_carries_both_prices() -> None:
+    disputed = [r for r in books._read("rates").to_pylist() if r["disputed"]]
+    assert len(disputed) > 100
+    assert all(r["other_usd_per_unit"] != r["usd_per_unit"] and r["other_source"] != r["source"] for r in disputed)
+    call = {"input_tokens": 1000, "output_tokens": 0}
+    assert cost("mistral", "mistral-large-4", **call) == mtok("0.7", 1000)
+    assert cost("mistral", "mistral-large-4", book=pricing.load().other(), **call) == mtok("1.36", 1000)
+
+
+def test_a_rate_may_be_asked_of_the_book_whether_or_not_calls_are_billed_by_it() -> None:
+    book = pricing.load()
+    [(provider, model)] = {
+        (r["provider"], r["model"])
+        for r in books._read("rates").to_pylist()
+        if r["token_class"] == "input_document_pages" and r["model"] == "mistral-ocr-latest"
+    }
+    found = book.rate(provider, model, "input_document_pages", at=date(2026, 11, 20))
+    assert found is not None
+    assert found.price_id.startswith("mistral_ai/mistral-ocr-latest/standard/")
+    assert book.rate("openai", "gpt-5-mini", "input", at=date(2026, 11, 20), tier="batch").usd == mtok("0.125", 1)
+    assert book.rate("openai", "gpt-5-mini", "cache_storage", at=date(2026, 11, 20)) is None
+
+
 def test_web_searches_are_paid_by_the_call() -> None:
     found = cost("openai", "gpt-5-mini", input_tokens=5000, output_tokens=600, web_searches=3)
     assert found == mtok("0.25", 5000) + mtok("2", 600) + 3 * Decimal("0.01")
@@ -668,7 +711,7 @@ def test_a_frame_comes_back_as_it_was_with_four_columns_more() -> None:
 def test_the_book_is_the_one_its_metadata_names() -> None:
     meta = json.loads((books.DATA / "book.json").read_text("utf-8"))
     digest = hashlib.sha256()
-    for name in ("rates", "names", "ranges"):
+    for name in compiling.TABLES:
         digest.update((books.DATA / f"{name}.parquet").read_bytes())
     assert meta["sha256"] == digest.hexdigest() == pricing.load().sha256
     assert pricing.load().as_of == date.fromisoformat(meta["as_of"])
@@ -679,9 +722,9 @@ def test_the_book_has_one_rate_for_one_question() -> None:
     keys = [(r["provider"], r["model"], r["tier"], r["token_class"]) for r in rates]
     spans: dict[tuple, list[tuple]] = {}
     for key, r in zip(keys, rates, strict=True):
-        hours = (r["daily_from_second"] or 0, r["daily_to_second"] or 86_400)
         when = (r["valid_from"] or date.min, r["valid_to"] or date.max)
-        spans.setdefault(key, []).append((*when, *hours, r["from_tokens"], r["to_tokens"] or 2**53))
+        for hours in books._weeks(r["daily_from_second"], r["daily_to_second"], r["weekdays"]):
+            spans.setdefault(key, []).append((*when, *hours, r["from_tokens"], r["to_tokens"] or 2**53))
     for key, found in spans.items():
         for at, one_span in enumerate(found):
             for other in found[at + 1 :]:

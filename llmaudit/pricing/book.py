@@ -96,6 +96,8 @@ class Cell:
     carried_back: bool = False
     input_only: bool = False
     """Priced by genai-prices, which lists every billed unit, and output is not among them."""
+    others: Mapping[str, Decimal] = field(default_factory=dict)
+    """What the other source says, of the classes on which the two differ."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,15 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """US dollars for one unit, at contract and at list, and the row that says so."""
+
+    usd: Decimal
+    list_usd: Decimal
+    price_id: str
+
+
+@dataclass(frozen=True)
 class Book:
     """A compiled price book, with the user's own prices over it."""
 
@@ -120,6 +131,8 @@ class Book:
     sha256: str
     user: UserPrices
     _shelf: Shelf = field(repr=False)
+    says_other: bool = False
+    """Whether disputed rates are those of the other source: what calls would cost if it were right."""
     _cache: dict[Place, list[Wide]] = field(default_factory=dict, repr=False, compare=False)
 
     def at_list(self) -> Book:
@@ -160,7 +173,45 @@ class Book:
 
     def cells(self, provider: str, model: str, tier: str) -> list[Cell]:
         """The book's list rates of one model and tier."""
-        return self._shelf.cells(provider, model, tier)
+        found = self._shelf.cells(provider, model, tier)
+        return [replace(cell, rates={**cell.rates, **cell.others}) for cell in found] if self.says_other else found
+
+    def other(self) -> Book:
+        """The same book with the other source's rates wherever the two sources differ today."""
+        return replace(self, says_other=True, _cache={})
+
+    def disputed_ids(self) -> frozenset[str]:
+        """The price_ids, of all looked up so far, with a rate on which the two sources differ."""
+        return frozenset(str(row["price_id"]) for rows in self._cache.values() for row in rows if row["disputed"])
+
+    def rate(
+        self,
+        provider: str | None,
+        model: str,
+        token_class: str,
+        *,
+        at: date,
+        tier: str = "standard",
+        region: str | None = None,
+        input_tokens: int = 0,
+    ) -> Rate | None:
+        """What one unit of a class costs on a day, whether or not calls are billed by it: None where nobody says.
+
+        Any class of the book: `provisioned_hours`, `cache_storage`, `training`, ... At noon where hours matter.
+        """
+        place = self.place(provider, model, tier, region)
+        if place is None:
+            return None
+        noon = at.weekday() * DAY_SECONDS + DAY_SECONDS // 2
+        bracket = Cell(at, at, (noon, noon), (input_tokens, input_tokens), {})
+        own = next((row for row in self.wide(place) if _opens(row, bracket)), None)
+        if own and token_class in CLASSES and own[f"{token_class}_usd"] is not None:
+            return Rate(own[f"{token_class}_usd"], own[f"list_{token_class}_usd"], str(own["price_id"]))  # type: ignore[arg-type]
+        for cell in self.cells(place.provider, place.model, place.tier):
+            if _inside(bracket, cell) and token_class in cell.rates:
+                usd = cell.rates[token_class]
+                return Rate(usd, usd, _price_id(place, cell, by_user=False))
+        return None
 
     def ranges(self, provider: str | None) -> tuple[str, pa.Table]:
         """The span of a provider's rates over time; an unknown provider has that of the whole book."""
@@ -250,12 +301,19 @@ class Shelf:
     def cells(self, provider: str, model: str, tier: str) -> list[Cell]:
         grouped: dict[tuple[object, ...], dict[str, Decimal]] = {}
         marks: dict[tuple[object, ...], tuple[str, str]] = {}
+        others: dict[tuple[object, ...], dict[str, Decimal]] = {}
         for row in self.rows(provider, model).to_pylist():
             if row["tier"] == tier:
                 brackets = tuple(row.get(name) for name in _BRACKETS)
                 grouped.setdefault(brackets, {})[row["token_class"]] = row["usd_per_unit"]
-                marks[brackets] = (row["basis"], row["source"])
-        return [cell for brackets, rates in grouped.items() for cell in _cells(brackets, rates, *marks[brackets])]
+                marks.setdefault(brackets, (row["basis"], row["source"]))
+                if row["disputed"]:
+                    others.setdefault(brackets, {})[row["token_class"]] = row["other_usd_per_unit"]
+        return [
+            cell
+            for brackets, rates in grouped.items()
+            for cell in _cells(brackets, rates, others.get(brackets, {}), *marks[brackets])
+        ]
 
     def ranges_of(self, provider: str | None) -> tuple[str, pa.Table]:
         key = provider if provider in self.ranges else ""
@@ -263,7 +321,9 @@ class Shelf:
         return key, self.ranges[key]
 
 
-def _cells(brackets: tuple[Any, ...], rates: Mapping[str, Decimal], basis: str, source: str) -> Iterator[Cell]:
+def _cells(
+    brackets: tuple[Any, ...], rates: Mapping[str, Decimal], others: Mapping[str, Decimal], basis: str, source: str
+) -> Iterator[Cell]:
     """A row's rates, once for each stretch of the week that they hold in."""
     valid_from, valid_to, first, last, weekdays, low, high = brackets
     carried_back = basis == "carried_back"
@@ -278,6 +338,7 @@ def _cells(brackets: tuple[Any, ...], rates: Mapping[str, Decimal], basis: str, 
             _hours(first, weekdays),
             carried_back,
             input_only,
+            others,
         )
 
 
@@ -392,7 +453,9 @@ def _wide(book: Book, place: Place) -> Iterator[Wide]:
             marks = (base.carried_back, base.input_only) if base and not mine else (False, False)
             hours = base.hours if base else ""
             contract = Cell(*_ends(bracket), {**rates, **mine}, hours, *marks)
-            full = Cell(*_ends(bracket), base.rates if base else contract.rates, hours, *marks)
+            full = Cell(
+                *_ends(bracket), base.rates if base else contract.rates, hours, *marks, base.others if base else {}
+            )
             yield _row(place, contract, full, by_user=bool(mine) or any(cut.factor != 1 for cut in held))
 
 
@@ -429,6 +492,16 @@ def _inside(bracket: Cell, cell: Cell) -> bool:
     )
 
 
+def _opens(row: Wide, at: Cell) -> bool:
+    """Whether a wide row holds at one moment and length."""
+    day = midnight(at.valid_from)
+    return (
+        row["valid_from"] <= day < row["valid_to"]  # type: ignore[operator]
+        and row["week_from_second"] <= at.week[0] < row["week_to_second"]  # type: ignore[operator]
+        and row["from_tokens"] <= at.tokens[0] < row["to_tokens"]  # type: ignore[operator]
+    )
+
+
 def _holds(bracket: Cell, valid_from: date | None, valid_to: date | None) -> bool:
     return (valid_from or EVER) <= bracket.valid_from < (valid_to or NEVER)
 
@@ -453,6 +526,7 @@ def _row(place: Place, contract: Cell, full: Cell, *, by_user: bool) -> Wide:
         "long_by_rule": "cache_write_long" not in contract.rates,
         "output_by_rule": contract.input_only,
         "by_user": by_user or place.priced_by == "user",
+        "disputed": bool(full.others),
         **{f"{c}_usd": rates.get(c) for c in CLASSES},
         **{f"list_{c}_usd": usd for c, usd in _of(_complete(full, place.uplift)).items()},
     }

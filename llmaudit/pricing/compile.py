@@ -23,13 +23,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmaudit.pricing import from_genai, from_litellm
-from llmaudit.pricing.rates import BOOK, NAMES, RANGES, RATE, Period, Rates, base, rows
+from llmaudit.pricing.rates import BOOK, NAMES, RANGES, RATE, RETIREMENTS, Band, Period, Rates, base, places, rows
+from llmaudit.pricing.user import UNIT_CLASSES
 
 DATA = Path(__file__).parent / "data"
 ROUTED = frozenset({"aws.bedrock", "azure.ai.openai"})
 """Here a slash in a LiteLLM name divides a region from the model, and the region has its own price."""
 
-TABLES = ("rates", "names", "ranges")
+TABLES = ("rates", "names", "ranges", "retirements")
+
+LENT_CLASSES = frozenset({"cache_write_long", *UNIT_CLASSES}) - {"requests"}
+"""Classes that a genai-prices model takes from LiteLLM where it lacks them and both publish the same standard price."""
 
 Place = tuple[str, str]
 
@@ -41,6 +45,7 @@ class Draft:
     periods: dict[Place, list[Period]] = field(default_factory=dict)
     names: dict[Place, tuple[str, str]] = field(default_factory=dict)
     uplifts: dict[Place, Mapping[str, str]] = field(default_factory=dict)
+    retirements: dict[Place, tuple[date | None, str]] = field(default_factory=dict)
 
     def name(self, provider: str, name: str, model: str, kind: str) -> None:
         if self.names.get((provider, name), ("", ""))[1] != "exact":
@@ -54,6 +59,8 @@ def compile_book(genai_date: date, snapshots: list[from_litellm.Snapshot]) -> tu
     for known in package.models():
         place = (known.provider, known.model)
         draft.periods.setdefault(place, known.periods)
+        if known.deprecated:
+            draft.retirements[place] = (None, f"genai-prices {package.version}")
         for name, kind in known.names.items():
             draft.name(known.provider, name, known.model, kind)
     _add_litellm(draft, package, from_litellm.known(snapshots))
@@ -77,6 +84,12 @@ def compile_book(genai_date: date, snapshots: list[from_litellm.Snapshot]) -> tu
 def _add_litellm(draft: Draft, package: from_genai.Package, found: list[from_litellm.Known]) -> None:
     witnesses: dict[Place, list[from_litellm.Known]] = defaultdict(list)
     for known in found:
+        if known.retires_on:
+            model = None if _is_routed(known) else package.find(known.provider, known.name)
+            place = (known.provider, model or known.name)
+            earlier = draft.retirements.get(place, (None, ""))[0]
+            if earlier is None or known.name == place[1]:
+                draft.retirements[place] = (known.retires_on, f"litellm {known.periods[-1].witness.version}")
         for borrower in package.borrowers(known.provider):
             if lent := package.find(borrower, known.name):
                 draft.names.setdefault((borrower, known.name), (lent, "lent"))
@@ -100,7 +113,8 @@ def _is_routed(known: from_litellm.Known) -> bool:
 
 def _add_model(draft: Draft, known: from_litellm.Known) -> None:
     place = (known.provider, known.name)
-    draft.periods[place] = known.periods
+    *earlier, newest = known.periods
+    draft.periods[place] = [*earlier, *(from_litellm.by_hours(newest, known.off_peak) if known.off_peak else [newest])]
     draft.names[place] = (known.name, "exact")
     if known.uplifts:
         draft.uplifts[place] = known.uplifts
@@ -119,8 +133,62 @@ def _completed(periods: list[Period], same: Sequence[from_litellm.Known]) -> lis
     for other in same:
         fresh = {t for p in other.periods for t in p.tiers} - known_tiers - {t for p in added for t in p.tiers}
         added += [_overlap(ours, theirs, fresh) for ours in standard for theirs in _agreeing(ours, other, fresh)]
-    newest = same[0].periods[-1]
-    return [_flagged(p, newest) if p is standard[-1] else p for p in periods] + added
+    newest, hours = same[0].periods[-1], same[0].off_peak
+    told = [_flagged(p, newest) if p.valid_to is None and not (hours and p.daily) else p for p in periods]
+    if hours:
+        told = _by_weekdays(told, newest, hours)
+    return [*told, *added, *_lent(told, newest)]
+
+
+def _by_weekdays(periods: list[Period], theirs: Period, hours: from_litellm.OffPeak) -> list[Period]:
+    """Daily windows that hold on some weekdays only: where both sources know the same two prices, one knows the days.
+
+    The source that does not tell weekdays apart stands beside as the other one.
+    """
+    daily = [p for p in periods if p.daily and p.valid_to is None and "standard" in p.tiers]
+    ours = {base(p.tiers, "input") for p in daily}
+    if ours != {base(theirs.tiers, "input"), hours.rates.get("input")}:
+        return periods
+    quiet = next(p for p in daily if base(p.tiers, "input") == hours.rates["input"])
+    done = [p for p in periods if p not in daily]
+    for window in daily:
+        assert window.daily is not None
+        busy = [d for d in range(1, 8) if not any(a <= window.daily[0] < b for a, b in hours.spans.get(d, ()))]
+        days = "".join(str(d) for d in busy)
+        if window.tiers == quiet.tiers or not days:
+            done.append(window)
+            continue
+        rest = "".join(str(d) for d in range(1, 8) if d not in busy)
+        done.append(replace(window, weekdays=days if rest else None))
+        if rest:
+            said = f"{window.witness.source} {window.witness.version}"
+            disputes = {
+                ("standard", b.from_tokens, c): (usd, said)
+                for b in window.tiers["standard"]
+                for c, usd in b.rates.items()
+            }
+            done.append(replace(window, weekdays=rest, tiers=quiet.tiers, witness=theirs.witness, disputes=disputes))
+    return done
+
+
+def _lent(periods: list[Period], theirs: Period) -> Iterator[Period]:
+    """Rates that the first source lacks, for as long as its own standard price is the one the second publishes."""
+    for period in periods:
+        if period.daily or "standard" not in period.tiers or not from_litellm.same_price(period.tiers, theirs.tiers):
+            continue
+        lent = {(b.from_tokens, b.to_tokens): b.rates for b in theirs.tiers.get("standard", ())}
+        more = [
+            Band(b.from_tokens, b.to_tokens, _missing(b.rates, lent.get((b.from_tokens, b.to_tokens), {})))
+            for b in period.tiers["standard"]
+        ]
+        if any(band.rates for band in more) and any(
+            c.startswith("output") for b in period.tiers["standard"] for c in b.rates
+        ):
+            yield replace(period, tiers={"standard": tuple(more)}, witness=theirs.witness, disputes={})
+
+
+def _missing(ours: Rates, theirs: Rates) -> Rates:
+    return {c: usd for c, usd in theirs.items() if c in LENT_CLASSES and c not in ours and usd}
 
 
 def _agreeing(ours: Period, other: from_litellm.Known, fresh: set[str]) -> Iterator[Period]:
@@ -133,13 +201,24 @@ def _overlap(ours: Period, theirs: Period, fresh: set[str]) -> Period:
     starts = [d for d in (ours.valid_from, theirs.valid_from) if d]
     ends = [d for d in (ours.valid_to, theirs.valid_to) if d]
     tiers = {tier: b for tier, b in theirs.tiers.items() if tier in fresh}
-    return Period(max(starts, default=None), min(ends, default=None), tiers, theirs.witness, ours.daily)
+    return Period(
+        max(starts, default=None), min(ends, default=None), tiers, theirs.witness, ours.daily, weekdays=ours.weekdays
+    )
 
 
 def _flagged(ours: Period, theirs: Period) -> Period:
-    classes = {c for b in ours.tiers.get("standard", ()) for c in b.rates}
-    differ = {c for c in classes if base(theirs.tiers, c) not in {None, base(ours.tiers, c)}}
-    return replace(ours, disputed=frozenset(differ))
+    """With what the other source says of the same tier, band and class, where it differs."""
+    said = f"{theirs.witness.source} {theirs.witness.version}"
+    disputes = {
+        (tier, band.from_tokens, name): (other.rates[name], said)
+        for tier, tier_bands in ours.tiers.items()
+        for band in tier_bands
+        for other in theirs.tiers.get(tier, ())
+        if other.from_tokens == band.from_tokens
+        for name, usd in band.rates.items()
+        if name in other.rates and places(other.rates[name]) != places(usd)
+    }
+    return replace(ours, disputes=disputes)
 
 
 def _ranges(draft: Draft) -> Iterator[dict[str, object]]:
@@ -189,9 +268,15 @@ def write(draft: Draft, meta: dict[str, object], folder: Path) -> str:
         for (provider, name), (model, kind) in sorted(draft.names.items())
         if (provider, model) in draft.periods
     ]
-    _save(pa.Table.from_pylist(listed, BOOK).sort_by([(c, "ascending") for c in BOOK.names[:10]]), folder / "rates")
+    _save(pa.Table.from_pylist(listed, BOOK).sort_by([(c, "ascending") for c in BOOK.names[:11]]), folder / "rates")
     _save(pa.Table.from_pylist(names, NAMES), folder / "names")
     _save(pa.Table.from_pylist(list(_ranges(draft)), RANGES), folder / "ranges")
+    retiring = [
+        {"provider": provider, "model": model, "retires_on": day, "source": source}
+        for (provider, model), (day, source) in sorted(draft.retirements.items())
+        if (provider, model) in draft.periods
+    ]
+    _save(pa.Table.from_pylist(retiring, RETIREMENTS), folder / "retirements")
     digest = sha256(folder)
     text = json.dumps({**meta, "sha256": digest}, indent=1, sort_keys=True)
     (folder / "book.json").write_text(text + "\n", "utf-8")

@@ -40,6 +40,7 @@ class Known:
     model: str
     periods: list[Period]
     names: Mapping[str, str]
+    deprecated: bool = False
 
 
 class Package:
@@ -93,7 +94,9 @@ class Package:
             taken_for = provider.find_model(literal, all_providers=self._providers)
             if taken_for is model or (taken_for is None and literal == model.id):
                 names.setdefault(literal.lower(), kind if variants else "lent")
-        return Known(name, str(model.id).lower(), _periods(model, witness, variants=variants), names)
+        return Known(
+            name, str(model.id).lower(), _periods(model, witness, variants=variants), names, bool(model.deprecated)
+        )
 
 
 def _sold_as(provider: Any) -> tuple[str, ...]:

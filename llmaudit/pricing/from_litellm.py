@@ -13,7 +13,7 @@ import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +40,24 @@ CLASSES = {
     "input_video": "input_cost_per_video_token",
     "images": "output_cost_per_image",
 }
+PIECES = {
+    "input_document_pages": ("ocr_cost_per_page",),
+    "input_characters": ("input_cost_per_character",),
+    "output_characters": ("output_cost_per_character",),
+    "video_seconds": ("output_cost_per_video_per_second",),
+}
+"""Other units that LiteLLM prices by the piece, whatever the mode of the model."""
+
+SECONDS_OF_MODE = {
+    "audio_transcription": ("audio_seconds", "input_cost_per_second"),
+    "video_generation": ("video_seconds", "output_cost_per_second"),
+    "audio_speech": ("audio_seconds", "output_cost_per_second"),
+}
+"""What a price per second is of, by the model's mode. Elsewhere it is rent of a machine: `provisioned_hours`."""
+
+LONG_WRITES = ("cache_creation_input_token_cost_above_1hr", "cache_creation_input_token_cost_above_12hr")
+"""Anthropic's longer lifetime is an hour, OpenAI's twelve."""
+
 STEPPED = ("input", "output", "cache_read", "cache_write", "cache_write_long")
 """Classes that LiteLLM prices by the length of the request; the others keep one rate."""
 
@@ -67,6 +85,16 @@ class Known:
     name: str
     periods: list[Period]
     uplifts: Mapping[str, str]
+    off_peak: OffPeak | None = None
+    retires_on: date | None = None
+
+
+@dataclass(frozen=True)
+class OffPeak:
+    """Rates of the quiet hours, and when these are: ISO weekday -> spans in seconds of the day, UTC."""
+
+    rates: Rates
+    spans: Mapping[int, tuple[tuple[int, int], ...]]
 
 
 def read(path: Path, seen: date) -> Snapshot:
@@ -90,8 +118,66 @@ def known(snapshots: list[Snapshot]) -> list[Known]:
     for (provider, name), witnesses in sorted(seen.items()):
         periods = _periods(witnesses)
         if periods:
-            found.append(Known(provider, name, periods, _uplifts(witnesses[-1][1])))
+            newest = witnesses[-1][1]
+            found.append(Known(provider, name, periods, _uplifts(newest), _off_peak(newest), _retires_on(newest)))
     return found
+
+
+def _retires_on(entry: Entry) -> date | None:
+    try:
+        return date.fromisoformat(str(entry.get("deprecation_date")))
+    except ValueError:
+        return None
+
+
+def _off_peak(entry: Entry) -> OffPeak | None:
+    said = entry.get("off_peak_pricing")
+    if not isinstance(said, dict):
+        return None
+    spans: dict[int, tuple[tuple[int, int], ...]] = {}
+    for window in said.get("windows", ()):
+        hours = window["hours_utc"] if isinstance(window["hours_utc"], list) else [window["hours_utc"]]
+        for day in window.get("weekdays") or range(1, 8):
+            spans[day] = spans.get(day, ()) + tuple(_span(text) for text in hours)
+    return OffPeak(_flat(said, ""), spans)
+
+
+def _span(hours: str) -> tuple[int, int]:
+    """Hours of a day as seconds; an end at midnight is the day's own.
+
+    >>> _span("10:00-00:00")
+    (36000, 86400)
+    """
+    first, last = (int(h) * 3_600 + int(m) * 60 for h, m in (end.split(":") for end in hours.split("-")))
+    return first, last or 86_400
+
+
+def by_hours(period: Period, off_peak: OffPeak) -> list[Period]:
+    """A period whose prices are those of busy hours, divided into busy and quiet windows of its weekdays."""
+    quiet = {
+        tier: tuple(replace(band, rates={**band.rates, **off_peak.rates}) for band in tier_bands)
+        for tier, tier_bands in period.tiers.items()
+        if tier == "standard"
+    }
+    alike: dict[tuple[tuple[int, int], ...], str] = {}
+    for day in range(1, 8):
+        spans = tuple(sorted(off_peak.spans.get(day, ())))
+        alike[spans] = alike.get(spans, "") + str(day)
+    return [
+        replace(period, tiers=tiers, daily=window, weekdays=days)
+        for spans, days in alike.items()
+        for window, tiers in _windows(spans, quiet, period.tiers)
+    ]
+
+
+def _windows(spans: tuple[tuple[int, int], ...], quiet: Tiers, busy: Tiers) -> Iterator[tuple[tuple[int, int], Tiers]]:
+    at = 0
+    for first, last in (*spans, (86_400, 86_400)):
+        if at < first:
+            yield (at, first), busy
+        if first < last:
+            yield (first, last), quiet
+        at = last
 
 
 def _places(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str], Entry]]:
@@ -226,10 +312,26 @@ def _flat(entry: Entry, tier: str) -> Rates:
         usd = _usd(entry, f"{key}{tier}", *(() if name == "reasoning" and own_output else also))
         if usd is not None:
             rates[name] = usd
+    if "cache_write_long" not in rates and (long := _usd(entry, f"{LONG_WRITES[1]}{tier}", LONG_WRITES[1])) is not None:
+        rates["cache_write_long"] = long
     if not rates.get("output") and "output_image" in rates:
         rates["output"] = rates["output_image"]
     rates.update(_searches(entry))
+    rates.update(_pieces(entry))
     return rates
+
+
+def _pieces(entry: Entry) -> Rates:
+    found = {}
+    for name, keys in PIECES.items():
+        usd = _usd(entry, *keys)
+        if usd:
+            found[name] = usd
+    unit, key = SECONDS_OF_MODE.get(str(entry.get("mode")), ("provisioned_hours", "input_cost_per_second"))
+    usd = _usd(entry, key)
+    if usd:
+        found.setdefault(unit, usd * 3_600 if unit == "provisioned_hours" else usd)
+    return found
 
 
 def _searches(entry: Entry) -> Rates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -21,12 +21,15 @@ BOOK = pa.schema(
         pa.field("valid_to", pa.date32()),
         pa.field("daily_from_second", pa.int32()),
         pa.field("daily_to_second", pa.int32()),
+        pa.field("weekdays", pa.string()),
         pa.field("from_tokens", pa.int64()),
         pa.field("to_tokens", pa.int64()),
         pa.field("token_class", pa.string()),
         pa.field("usd_per_unit", RATE),
         pa.field("basis", pa.string()),
         pa.field("disputed", pa.bool_()),
+        pa.field("other_usd_per_unit", RATE),
+        pa.field("other_source", pa.string()),
         pa.field("source", pa.string()),
         pa.field("source_version", pa.string()),
         pa.field("checked", pa.date32()),
@@ -38,8 +41,19 @@ BOOK = pa.schema(
 `valid_to` and `to_tokens` are not included; null is without end. `from_tokens` counts the whole input of
 the request, and the band it opens prices every token of it. `basis` is `published`, or `carried_back`
 where a tier is known only from a later check and the standard price had not moved in between.
-`disputed`: the other source publishes another rate. UTC seconds of the day, null all day.
+`disputed`: the other source publishes another rate, `other_usd_per_unit`. UTC seconds of the day, null all day;
+`weekdays` are the digits of the days that the window is of, 1 for Monday, null every day.
 """
+
+RETIREMENTS = pa.schema(
+    [
+        pa.field("provider", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("retires_on", pa.date32()),
+        pa.field("source", pa.string()),
+    ]
+)
+"""The day from which a provider no longer serves a model, where one is announced. Null: deprecated, no day named."""
 
 NAMES = pa.schema(
     [
@@ -99,7 +113,9 @@ class Period:
     witness: Witness
     daily: tuple[int, int] | None = None
     basis: Mapping[str, str] | None = None
-    disputed: frozenset[str] = frozenset()
+    weekdays: str | None = None
+    disputes: Mapping[tuple[str, int, str], tuple[Decimal, str]] = field(default_factory=dict)
+    """(tier, from_tokens, token class) -> what the other source says, and which that is."""
 
     def covers(self, other: Period) -> bool:
         """Whether the two share a day."""
@@ -124,12 +140,18 @@ def base(tiers: Tiers, token_class: str, tier: str = "standard") -> Decimal | No
     return found[0].rates.get(token_class) if found else None
 
 
+def places(usd: Decimal) -> Decimal:
+    """As many as the book keeps."""
+    return usd.quantize(Decimal(1).scaleb(-RATE.scale))
+
+
 def rows(provider: str, model: str, periods: list[Period]) -> Iterator[dict[str, object]]:
     """The book's rows for one model."""
     for period in periods:
         for tier, tier_bands in period.tiers.items():
             for band in tier_bands:
                 for token_class, usd in band.rates.items():
+                    other = period.disputes.get((tier, band.from_tokens, token_class))
                     yield {
                         "provider": provider,
                         "model": model,
@@ -138,12 +160,15 @@ def rows(provider: str, model: str, periods: list[Period]) -> Iterator[dict[str,
                         "valid_to": period.valid_to,
                         "daily_from_second": period.daily[0] if period.daily else None,
                         "daily_to_second": period.daily[1] if period.daily else None,
+                        "weekdays": period.weekdays,
                         "from_tokens": band.from_tokens,
                         "to_tokens": band.to_tokens,
                         "token_class": token_class,
-                        "usd_per_unit": usd.quantize(Decimal(1).scaleb(-RATE.scale)),
+                        "usd_per_unit": places(usd),
                         "basis": (period.basis or {}).get(tier, "published"),
-                        "disputed": token_class in period.disputed,
+                        "disputed": other is not None,
+                        "other_usd_per_unit": places(other[0]) if other else None,
+                        "other_source": other[1] if other else None,
                         "source": period.witness.source,
                         "source_version": period.witness.version,
                         "checked": period.witness.checked,
