@@ -56,6 +56,10 @@ class AuditConfig:
     """Whose list price stands for inference on a tuned small model."""
     allocation: Mapping[str, Any] = field(default_factory=dict)
     """How cost is allocated, as `[allocation]` has it; see allocation.py."""
+    owners: Path | None = None
+    """Whose calls are, where the log does not say: a CSV of labels by key, project, user or endpoint."""
+    sample_rates: Mapping[str, float] = field(default_factory=dict)
+    """Source -> share of the calls that its logs were set to keep."""
     sources: Mapping[str, Any] = field(default_factory=dict)
     """Logs of the user's own shape: name -> paths to canonical fields, as `[sources.NAME]` has them."""
     keep_steps: bool = False
@@ -68,6 +72,9 @@ class AuditConfig:
             raise AuditError(f"text = {self.text!r} is not one of {', '.join(TEXT_MODES)}.")
         if unknown := set(self.billing_modes.values()) - set(BILLING_MODES):
             raise UnknownName("billing mode", min(unknown), BILLING_MODES)
+        for name, rate in self.sample_rates.items():
+            if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1:
+                raise AuditError(f"sample_rates: {name} = {rate!r} should be a share above 0 and up to 1, such as 0.1.")
         if not re.fullmatch("[A-Z]{3}", self.currency):
             raise AuditError(f"currency = {self.currency!r} is not a currency's code, such as EUR.")
         if self.keep_steps and not self.lake:
@@ -145,7 +152,7 @@ def _typed(name: str, value: Any, file: Path) -> Any:
     kind, wanted = _KINDS.get(name, (str, 'text in quotes, such as "UTC"'))
     if not _is(value, kind):
         raise AuditError(f"{file}: {name} = {value!r} should be {wanted}.")
-    if name in ("lake", "prices", "rates"):
+    if name in ("lake", "prices", "rates", "owners"):
         return file.parent / Path(value).expanduser()
     if name == "engine_options":
         return {option: str(setting) for option, setting in value.items()}
@@ -173,6 +180,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "lever_settings": (dict, "a table of settings by lever"),
     "billing_modes": (dict, 'a table of source = "mode"'),
     "engine_options": (dict, "a table of the engine's own settings"),
+    "sample_rates": (dict, "a table of source = share"),
     "sources": (dict, "tables of fields: [sources.NAME]"),
     "allocation": (dict, "a table: [allocation]"),
 }

@@ -97,9 +97,10 @@ def warnings(
     said = [
         *(_warning("check_failed", text) for text in _failed_checks(report)),
         *_about_money(config, report, book_as_of),
-        *_about_files(took, ingests, report),
+        *_about_files(config, took, ingests, report),
         *_about_sources(config, report),
         *_about_bills(report),
+        *_about_samples(report),
     ]
     if likely["requests"]:
         said.append(
@@ -190,7 +191,7 @@ def _about_money(config: AuditConfig, report: Report, book_as_of: date) -> Itera
         )
 
 
-def _about_files(took: Intake, ingests: pl.DataFrame, report: Report) -> Iterator[dict[str, Any]]:
+def _about_files(config: AuditConfig, took: Intake, ingests: pl.DataFrame, report: Report) -> Iterator[dict[str, Any]]:
     quarantined = report["intake"]["rows_quarantined"]
     if quarantined:
         files = [f["path"] for f in report["intake"]["files"] if f["quarantined"]]
@@ -207,7 +208,8 @@ def _about_files(took: Intake, ingests: pl.DataFrame, report: Report) -> Iterato
             yield _warning(said["kind"], f"{line['path']}: {said['text']}")
     for name in sorted(set(ingests.filter(pl.col("rows_kept") > 0)["source"]) & set(sources.registry())):
         for kind, text in sources.by_name(name).caveats.items():
-            yield _warning(kind, f"{name}: {text}")
+            if kind != "sampled_log" or name not in config.sample_rates:
+                yield _warning(kind, f"{name}: {text}")
 
 
 def _about_sources(config: AuditConfig, report: Report) -> Iterator[dict[str, Any]]:
@@ -238,6 +240,16 @@ def _about_bills(report: Report) -> Iterator[dict[str, Any]]:
                     if one["currency"] == "USD"
                     else None,
                 )
+
+
+def _about_samples(report: Report) -> Iterator[dict[str, Any]]:
+    for part in report["sampling"]:
+        yield _warning(
+            "sampled_log",
+            f"{part['requests']:,} calls of {part['source']} are a sample of {part['sample_rate']:.3g} of those that were made. Spend and savings "
+            "are those of the sample: nothing is scaled. What was spent in whole stands on the bill.",
+            part["cost_usd"],
+        )
 
 
 def _is_coding_agent(source: str) -> bool:

@@ -33,9 +33,9 @@ from llmaudit.detectors import endpoints, sample
 from llmaudit.detectors.verdicts import Verdict, judge
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
-from llmaudit.lake import TABLES, Lake
+from llmaudit.lake import TABLES, Lake, owners
 from llmaudit.lake.deliveries import deliveries
-from llmaudit.lake.intake import Intake, ingest
+from llmaudit.lake.intake import Intake, ingest, key_name
 from llmaudit.lake.sampling import SAMPLE_PER_STRATUM
 from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
@@ -204,6 +204,7 @@ class _Facts:
     counted: list[dict[str, Any]]
     extents: list[dict[str, Any]]
     """Stretches of time that bills and providers' own counts cover."""
+    sampled: list[dict[str, Any]]
     likely: Mapping[str, Any]
     labels: pl.DataFrame
     stored: int
@@ -272,6 +273,9 @@ def _attach(engine: Engine, lake: Lake, config: AuditConfig, only: pl.DataFrame 
     engine.put("batches", ingests.select("batch_id", pl.col("path")).to_arrow().cast(_BATCHES))
     engine.put("deliveries", deliveries(ingests))
     modes = [{"source": name, "billing_mode": mode} for name, mode in config.billing_modes.items()]
+    rates = [{"source": name, "sample_rate": float(rate)} for name, rate in config.sample_rates.items()]
+    engine.put("source_rates", pa.Table.from_pylist(rates, schema=_RATES))
+    engine.put("owners", owners.load(config.owners, config.zone, lambda key: key_name(key, lake.key)))
     engine.put("source_modes", pa.Table.from_pylist(modes, schema=_MODES))
     engine.attach("request_rows", lake.files("requests"), schema.REQUEST_ROWS)
     engine.attach("charge_rows", lake.files("charges"), pa.schema([*schema.CHARGES, schema.BATCH_ID]))
@@ -281,6 +285,7 @@ def _attach(engine: Engine, lake: Lake, config: AuditConfig, only: pl.DataFrame 
 
 
 _BATCHES = pa.schema([("batch_id", pa.string()), ("path", pa.string())])
+_RATES = pa.schema([("source", pa.string()), ("sample_rate", pa.float64())])
 _MODES = pa.schema([("source", pa.string()), ("billing_mode", pa.string())])
 
 
@@ -288,7 +293,10 @@ def _tables(engine: Engine, config: AuditConfig) -> str:
     """What falls into the window, each thing once: `charges`, `aggregates` and, returned, the calls."""
     for name in ("charges", "aggregates"):
         queries.run(engine, name, params=_window(config))
-    return queries.run(engine, "calls", params=_window(config))
+    if config.owners is None and not config.sample_rates:
+        return queries.run(engine, "calls", params=_window(config))
+    merged = queries.run(engine, "calls", into="merged_calls", params=_window(config))
+    return queries.run(engine, "owned", into="calls", merged_calls=merged)
 
 
 def _window(config: AuditConfig) -> dict[str, object]:
@@ -332,6 +340,7 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int, boo
         billed=_rows(engine, queries.run(engine, "billed")),
         counted=_rows(engine, queries.run(engine, "provider_counts")),
         extents=extents,
+        sampled=_rows(engine, queries.run(engine, "sampled_shares")),
         likely=likely,
         labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
         stored=stored,
@@ -422,6 +431,7 @@ def _report(
         "plan": assemble.plan(headline, everything),
         "bills": assemble.bills(facts.bills),
         "billed": assemble.billed(facts.billed, facts.extents),
+        "sampling": facts.sampled,
         "counted": assemble.counted(facts.counted, facts.extents),
     }
 

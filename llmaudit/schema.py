@@ -68,6 +68,7 @@ _DESCRIPTION = [
     col("team", pa.string(), "Team that owns the call."),
     col("project", pa.string(), "Project or application."),
     col("environment", pa.string(), "production, staging, ..."),
+    col("cost_centre", pa.string(), "Cost centre that bears the call; from the owners file where the log has none."),
     col("user_id", pa.string(), "User or customer on whose behalf the call was made."),
     col("api_key_id", pa.string(), "Name or hash of the API key, never the key."),
     col("session_id", pa.string(), "Conversation or job."),
@@ -76,6 +77,11 @@ _DESCRIPTION = [
 ]
 
 _OUTCOME = [
+    col(
+        "sample_rate",
+        pa.float64(),
+        "Share of all calls that the log was set to keep, 0 to 1, where it says so or the user does. Nothing is scaled by it.",
+    ),
     col("usage_source", pa.string(), "reported by the provider, or estimated from the texts."),
     col("status", pa.string(), "ok, error or cancelled."),
     col("http_status", pa.int32(), "HTTP status of the answer."),

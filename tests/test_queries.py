@@ -28,6 +28,7 @@ import pytest
 from llmaudit import queries, schema
 from llmaudit.engine import Engine
 from llmaudit.lake.deliveries import DELIVERIES
+from llmaudit.lake.owners import OWNERS
 
 CASES = Path(__file__).parent / "queries"
 FOLDERS = sorted(path for path in CASES.glob("*/*") if path.is_dir())
@@ -39,6 +40,10 @@ STORED = {
     "charge_rows": pa.schema([*schema.CHARGES, schema.BATCH_ID]),
     "usage_rows": pa.schema([*schema.USAGE, schema.BATCH_ID]),
     "deliveries": DELIVERIES,
+    "merged_calls": pa.schema(
+        [*schema.REQUESTS, schema.PRICED.field("model"), schema.PRICED.field("billable"), schema.STRATUM]
+    ),
+    "owners": OWNERS,
     "texts": schema.TEXTS,
     "ingests": schema.INGESTS,
     "quarantine": schema.QUARANTINE,

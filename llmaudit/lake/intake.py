@@ -38,6 +38,7 @@ SAYS_WHO = (
     "team",
     "project",
     "environment",
+    "cost_centre",
     "user_id",
     "session_id",
     "trace_id",
@@ -324,6 +325,12 @@ def _assemble(batch: pa.RecordBatch, made: dict[str, pa.Array], wanted: pa.Schem
     return pa.RecordBatch.from_arrays(
         [made.get(f.name, batch[f.name] if f.name not in made else None) for f in wanted], schema=wanted
     )
+
+
+def key_name(name: str, key: bytes) -> str:
+    """The name that a lake with this key has for an API key."""
+    named: str = _key_names(pa.array([name], pa.string()), key)[0].as_py()
+    return named
 
 
 def _key_names(column: pa.Array, key: bytes) -> pa.Array:

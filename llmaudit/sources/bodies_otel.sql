@@ -69,3 +69,13 @@ create or replace macro otel_flat_messages(m, prefix, infix) as
                 )
             )
     end;
+
+-- The share of traces that a sampler kept: one less the rejection threshold, whose hexadecimal digits count
+-- from the left (`ot=th:c` keeps a quarter); or what a sampler of Jaeger's kind wrote down.
+create or replace macro otel_sample_rate(state, sampler, param) as
+    case
+        when regexp_matches(state, '(^|[,;=])th:[0-9a-f]{1,14}([;,]|$)')
+        then 1 - try_cast(concat('0x', rpad(regexp_extract(state, '(?:^|[,;=])th:([0-9a-f]{1,14})', 1), 14, '0')) as bigint) / pow(2, 56)
+        when sampler = 'probabilistic' and try_cast(param as double) > 0 and try_cast(param as double) <= 1
+        then try_cast(param as double)
+    end;

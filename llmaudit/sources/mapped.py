@@ -27,6 +27,8 @@ WORDS = {
     "team": "team",
     "project": "project",
     "environment": "environment",
+    "cost_centre": "cost_centre",
+    "sample_rate": "sample_rate",
     "user_id": "user",
     "api_key_id": "api_key_id",
     "account_id": "account_id",

@@ -58,7 +58,7 @@ with
             (line >> 32 << 32) + row_number() over (partition by line >> 32 order by line, nth) as record,
             from_json(
                 i.item,
-                '{"traceId": "VARCHAR", "spanId": "VARCHAR", "parentSpanId": "VARCHAR", "name": "VARCHAR", "eventName": "VARCHAR",
+                '{"traceId": "VARCHAR", "traceState": "VARCHAR", "spanId": "VARCHAR", "parentSpanId": "VARCHAR", "name": "VARCHAR", "eventName": "VARCHAR",
                   "startTimeUnixNano": "VARCHAR", "endTimeUnixNano": "VARCHAR", "timeUnixNano": "VARCHAR", "observedTimeUnixNano": "VARCHAR",
                   "attributes": "JSON", "status": {"code": "VARCHAR", "message": "VARCHAR"}}'
             ) as s,
@@ -283,6 +283,7 @@ select
     ) as team,
     service['service.name'] as project,
     coalesce(service['deployment.environment.name'], service['deployment.environment']) as environment,
+    otel_sample_rate(s.tracestate, m['sampler.type'], m['sampler.param']) as sample_rate,
     coalesce(
         m['user.id'],
         m['enduser.id'],

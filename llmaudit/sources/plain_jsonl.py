@@ -24,6 +24,8 @@ class PlainJsonl(Source):
         "team": "VARCHAR",
         "project": "VARCHAR",
         "environment": "VARCHAR",
+        "cost_centre": "VARCHAR",
+        "sample_rate": "VARCHAR",
         "user": "VARCHAR",
         "api_key_id": "VARCHAR",
         "account_id": "VARCHAR",

@@ -59,6 +59,8 @@ select
     team,
     project,
     environment,
+    cost_centre,
+    case when try_cast(sample_rate as double) > 0 and try_cast(sample_rate as double) <= 1 then try_cast(sample_rate as double) end as sample_rate,
     coalesce("user", q.user) as user_id,
     api_key_id,
     session_id,

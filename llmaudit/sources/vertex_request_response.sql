@@ -43,7 +43,7 @@ with
             as_utc(logging_time) as logged_at,
             try_cast(meta ->> '$.request_latency' as double) as latency_ms,
             coalesce(model, request ->> '$.model') as resource,
-            coalesce(sampling_rate, meta ->> '$.sampling_rate', meta ->> '$.sample_rate') as sample_rate
+            coalesce(sampling_rate, meta ->> '$.sampling_rate', meta ->> '$.sample_rate') as sampling
         from bodies
     )
 select
@@ -87,15 +87,11 @@ select
         )
     ) as project,
     coalesce(q.labels ->> '$.environment', q.labels ->> '$.env') as environment,
-    nullif(
-        cast(
-            json_merge_patch(
-                q.labels,
-                case when sample_rate is not null then json_object('sample_rate', sample_rate) else '{}' end
-            ) as varchar
-        ),
-        '{}'
-    ) as tags,
+    nullif(cast(q.labels as varchar), '{}') as tags,
+    case
+        when try_cast(sampling as double) > 0 and try_cast(sampling as double) <= 1
+        then try_cast(sampling as double)
+    end as sample_rate,
     case when is_anthropic then b.usage.input_tokens else a.usage.input_tokens end as input_tokens,
     case
         when is_anthropic then b.usage.cache_read_tokens else a.usage.cache_read_tokens
