@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import polars as pl
 
+from llmaudit import report as reports
 from llmaudit.config import AuditConfig
 from llmaudit.detectors.evidence import Evidence
 from llmaudit.detectors.verdicts import Verdict
 from llmaudit.pricing import Exchange
-from llmaudit.reconcile import Place, Reconciled
+from llmaudit.reconcile import Place, Reconciled, bridge
+from llmaudit.reconcile.bridge import Bridge
 from llmaudit.reconcile.rounding import MICRO, shared
 from llmaudit.replay import Charged, Interval, Plan, Saved, Step, interval
 
@@ -493,6 +496,48 @@ def counted(rows: Sequence[Row], extents: Sequence[Row]) -> list[dict[str, Any]]
         for whole in rows
         if whole["dimension"] == "export"
     ]
+
+
+def segments(days: Sequence[Row]) -> list[dict[str, Any]]:
+    """What a later report needs to lead from this one: calls, tokens and money by month, model and tier."""
+    rows = [row for rows in bridge.monthly(days).values() for row in rows]
+    exact = [row[name] for row in rows for name in bridge.COSTS]
+    shown = iter(shared(exact, sum(exact, Decimal(0))))
+    return [
+        {**row, **{name: int(row[name]) for name in bridge.COUNTS}, **{name: next(shown) for name in bridge.COSTS}}
+        for row in rows
+    ]
+
+
+def bridges(config: AuditConfig, days: Sequence[Row], rates: Exchange) -> list[dict[str, Any]]:
+    """From the compared report to this one, and from each month, or week, to the next."""
+    found = [] if config.compare is None else [_bridge(_since_last(config.compare, days), "report", "USD")]
+    periods = bridge.periods(days)
+    known = {period: rates.of_month(config.currency, period[:7]) for period in periods}
+    converted = {period: rate.per_usd for period, rate in known.items() if rate}
+    currency = config.currency if len(converted) == len(periods) else "USD"
+    steps = bridge.consecutive(periods, converted if currency != "USD" else None)
+    basis = "month" if any(len(period) == len("2026-10") for period in periods) else "week"
+    return found + [_bridge(step, basis, currency) for step in steps]
+
+
+def _since_last(path: Path, days: Sequence[Row]) -> Bridge:
+    last = reports.last(path)
+    after = [row for rows in bridge.monthly(days).values() for row in rows]
+    return bridge.bridge("last report", bridge.merged(last["segments"]), "this report", bridge.merged(after))
+
+
+def _bridge(found: Bridge, basis: str, currency: str) -> dict[str, Any]:
+    return {
+        "basis": basis,
+        "from": found.start,
+        "to": found.end,
+        "currency": currency,
+        "before": found.before,
+        "after": found.after,
+        "parts": [{"part": name, "amount": amount} for name, amount in found.parts().items()],
+        "models": [asdict(change) for change in found.changes],
+    }
 
 
 def analyses(statuses: Mapping[str, tuple[str, str | None]]) -> list[dict[str, Any]]:

@@ -92,6 +92,9 @@ def report(
     text: Annotated[TextMode | None, typer.Option(help="Which texts are kept.", show_default="sample")] = None,
     levers: Annotated[str | None, typer.Option(help="Pull only these levers: A,B.", show_default=False)] = None,
     without: Annotated[str | None, typer.Option(help="Pull every lever but these: A,B.", show_default=False)] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="An earlier report.json to lead from.", show_default=False)
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any record is quarantined.")] = False,
     quiet: Quiet = False,
     keep_steps: Annotated[
@@ -107,6 +110,8 @@ def report(
     outputs = output or []
     for path in outputs:
         reports.check(path)
+    if compare is not None:
+        reports.last(compare)
     stated = configs.load(
         config,
         paths=tuple(paths or ()),
@@ -120,6 +125,7 @@ def report(
         text=text.value if text else None,
         levers=_names(levers),
         without=_names(without),
+        compare=compare,
         strict=strict or None,
         keep_steps=keep_steps or None,
     )

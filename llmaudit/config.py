@@ -62,6 +62,8 @@ class AuditConfig:
     """Source -> share of the calls that its logs were set to keep."""
     sources: Mapping[str, Any] = field(default_factory=dict)
     """Logs of the user's own shape: name -> paths to canonical fields, as `[sources.NAME]` has them."""
+    compare: Path | None = None
+    """An earlier report.json, whose cost a bridge leads from."""
     keep_steps: bool = False
     strict: bool = False
 
@@ -96,7 +98,7 @@ class AuditConfig:
 
     def sha256(self) -> str:
         """Equal for configs that give equal numbers from equal input: where files lie does not count."""
-        apart = {"paths", "lake", "keep_steps", "strict", "as_of", "engine_options"}
+        apart = {"paths", "lake", "compare", "keep_steps", "strict", "as_of", "engine_options"}
         said = {f.name: str(getattr(self, f.name)) for f in fields(self) if f.name not in apart}
         return sha256(repr(sorted(said.items())).encode()).hexdigest()
 
@@ -152,7 +154,7 @@ def _typed(name: str, value: Any, file: Path) -> Any:
     kind, wanted = _KINDS.get(name, (str, 'text in quotes, such as "UTC"'))
     if not _is(value, kind):
         raise AuditError(f"{file}: {name} = {value!r} should be {wanted}.")
-    if name in ("lake", "prices", "rates", "owners"):
+    if name in ("lake", "prices", "rates", "owners", "compare"):
         return file.parent / Path(value).expanduser()
     if name == "engine_options":
         return {option: str(setting) for option, setting in value.items()}

@@ -65,6 +65,10 @@ _STEPS: _Columns = {
     **dict.fromkeys(("lever", "stage", "grade"), pl.String),
     **dict.fromkeys(("standalone_usd", "in_order_usd", "shapley_usd", "after_usd"), _USD),
 }
+_BRIDGE: _Columns = {
+    **dict.fromkeys(("start", "end", "currency", "part", "provider", "model"), pl.String),
+    **dict.fromkeys(("amount", "before", "after"), _USD),
+}
 _VERDICTS: _Columns = {
     "endpoint": pl.String,
     "requests": pl.Int64,
@@ -171,6 +175,21 @@ class Audit:
         ]
         return _frame(rows, _VERDICTS)
 
+    def bridge(self, by: str = "part") -> pl.DataFrame:
+        """What led from one month's cost (or week's, or the compared report's) to the next one's, by `part` or by `model` too.
+
+        Amounts sum to after less before, to the micro-unit.
+        """
+        if by not in {"part", "model"}:
+            raise UnknownName("way to divide a bridge", by, {"part", "model"})
+        rows = [
+            {**line, **step, "start": line["from"], "end": line["to"]}
+            for line in self.data["bridge"]
+            for step in line["parts" if by == "part" else "models"]
+        ]
+        columns = {name: kind for name, kind in _BRIDGE.items() if by == "model" or name not in {"provider", "model"}}
+        return _frame(rows, columns)
+
     def what_if(self, pulled: Iterable[Lever]) -> pl.DataFrame:
         """Replay the log under these levers, in their fixed order. One row per lever; `in_order_usd` sums to the joint saving."""
         chosen = [pulled] if isinstance(pulled, Lever) else list(pulled)
@@ -263,6 +282,8 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "without": _names,
     "lake": _path,
     "prices": _path,
+    "rates": _path,
+    "compare": _path,
     "since": _day,
     "until": _day,
     "as_of": _day,

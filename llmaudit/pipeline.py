@@ -205,6 +205,7 @@ class _Facts:
     extents: list[dict[str, Any]]
     """Stretches of time that bills and providers' own counts cover."""
     sampled: list[dict[str, Any]]
+    segments: list[dict[str, Any]]
     likely: Mapping[str, Any]
     labels: pl.DataFrame
     stored: int
@@ -341,6 +342,7 @@ def _facts(engine: Engine, unmetered: str, config: AuditConfig, stored: int, boo
         counted=_rows(engine, queries.run(engine, "provider_counts")),
         extents=extents,
         sampled=_rows(engine, queries.run(engine, "sampled_shares")),
+        segments=_rows(engine, queries.run(engine, "segments")),
         likely=likely,
         labels=pl.DataFrame(engine.fetch(queries.run(engine, "sampled_labels"))),
         stored=stored,
@@ -433,6 +435,8 @@ def _report(
         "billed": assemble.billed(facts.billed, facts.extents),
         "sampling": facts.sampled,
         "counted": assemble.counted(facts.counted, facts.extents),
+        "segments": assemble.segments(facts.segments),
+        "bridge": assemble.bridges(config, facts.segments, pricing.exchange(config.rates)),
     }
 
 

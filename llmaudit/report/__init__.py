@@ -6,6 +6,7 @@ Whatever a log put into it is shown as text, never run.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from llmaudit.errors import AuditError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["check", "render", "to_html", "to_json", "to_markdown", "to_terminal"]
+__all__ = ["check", "last", "render", "to_html", "to_json", "to_markdown", "to_terminal"]
 
 
 def render(report: Mapping[str, Any], path: Path) -> None:
@@ -61,6 +62,21 @@ def check(path: Path) -> None:
         raise AuditError(f"{path}: there is no folder {path.parent}. Create it, or choose another place with -o.")
     if path.is_dir():
         raise AuditError(f"{path}: this is a folder. Name a file in it with -o.")
+
+
+def last(path: Path) -> dict[str, Any]:
+    """An earlier report.json. Raises AuditError for a file that is none, or that is too old to lead from."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise AuditError(f"{path}: no report.json can be read here ({error}).") from error
+    if not isinstance(found, dict) or "totals" not in found:
+        raise AuditError(f"{path}: this is not a report.json of llmaudit.")
+    if "segments" not in found:
+        raise AuditError(
+            f"{path}: this report has no segments: it is older than bridges. Make it again with this version."
+        )
+    return found
 
 
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], str]] = {".html": to_html, ".json": to_json, ".md": to_markdown}
