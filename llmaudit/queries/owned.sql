@@ -67,7 +67,7 @@ with
         select
             *,
             lead(valid_from) over (
-                partition by api_key_id, project, user_id, endpoint order by valid_from
+                partition by api_key_id, project, user_id, endpoint order by valid_from, team
             ) as valid_to
         from told
     )
