@@ -38,6 +38,10 @@ refresh *args:
     -.venv/bin/python -m pytest --refresh {{ args }}
     git diff --stat -- tests/golden
 
+# write the blanks of a new source: just new source acme_gateway
+new kind name:
+    .venv/bin/python tools/new.py {{ kind }} {{ name }}
+
 # rewrite the sample logs and their truth
 samples:
     .venv/bin/python tests/make_samples.py

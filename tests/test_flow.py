@@ -1,6 +1,7 @@
 """The tree is the architecture: imports point one way, and whoever adds a thing adds all of it."""
 
 import ast
+import importlib.util
 import resource
 import socket
 import subprocess
@@ -177,3 +178,24 @@ def seconds_of_help() -> float:
     subprocess.run([sys.executable, "-c", code, "--help"], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_the_blanks_of_a_new_source_are_where_discovery_looks_and_overwrite_nothing(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("new", ROOT / "tools" / "new.py")
+    assert spec
+    assert spec.loader
+    new = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(new)
+    for folder in ("llmaudit/sources", "docs/sources"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "docs" / "index.md").write_text("| [codex](sources/codex.md) | transcripts | requests |\n\nEnd\n")
+    written = new.source(tmp_path, "acme_gateway")
+    assert {path.relative_to(tmp_path).parts[0] for path in written} == {"llmaudit", "docs"}
+    compile((tmp_path / "llmaudit/sources/acme_gateway.py").read_text(), "acme_gateway.py", "exec")
+    assert "class AcmeGateway(Source)" in (tmp_path / "llmaudit/sources/acme_gateway.py").read_text()
+    assert (
+        (tmp_path / "docs/index.md").read_text().splitlines()[1].startswith("| [acme_gateway](sources/acme_gateway.md)")
+    )
+    for name in ("acme_gateway", "Acme Gateway"):
+        with pytest.raises(SystemExit):
+            new.source(tmp_path, name)

@@ -25,6 +25,7 @@ OURS = (
     "bedrock_invocations_csv",
     "aws_cur",
     "aws_cur_parquet",
+    "aws_cost_explorer_csv",
     "focus",
     "focus_parquet",
 )
@@ -458,6 +459,60 @@ def test_a_parquet_report_says_what_the_csv_says():
     parquet_rows, _ = read_file(SAMPLES / "aws_cur_parquet" / "harbor-cur2-00001.snappy.parquet")
     same = ("charge_period_start", "charge_period_end", "model", "token_class", "quantity", "billed_cost", "user_id")
     assert [[row[name] for name in same] for row in parquet_rows] == [[row[name] for name in same] for row in csv_rows[:5]]  # fmt: skip
+
+
+# --- AWS's Cost Explorer --------------------------------------------------------------------------
+
+
+def test_p9_the_totals_of_cost_explorer_are_no_charges_and_other_services_are_not_ours():
+    rows, reading = read_file(SAMPLES / "aws_cost_explorer_csv" / "costs-by-usage-type.csv")
+    assert sum(row["billed_cost"] for row in rows) == Decimal("0.09") + Decimal("0.09015") + Decimal("0.072") + Decimal(
+        "13.5"
+    )
+    assert [(row["model"], row["token_class"]) for row in rows[:2]] == [
+        ("NovaLite", "input"),
+        ("Claude4.5Sonnet", "cache_read"),
+    ]
+    # a row of four groups and their total, and the total of each day
+    assert reading.not_calls == {"total of Cost Explorer": 5 + 2, "no cost in the period": 1, "another AWS service": 2}
+
+
+@pytest.mark.parametrize(
+    ("table", "billed"),
+    [
+        ('"Service","Amazon Bedrock($)","Amazon EC2($)","Total costs($)"\n"Service total","3","9","12"\n"2026-10-06","1","4","5"\n"2026-10-07","2","5","7"\n', 1 + 2),
+        ('"Service","2026-10-06","2026-10-07","Service total"\n"Total costs","5","7","12"\n"Amazon Bedrock($)","$1,001.00","2","1003"\n"Amazon EC2($)","4","5","9"\n', 1_001 + 2),
+    ],
+    ids=["days below one another", "days side by side"],
+)  # fmt: skip
+def test_both_ways_of_the_pivot_are_read(tmp_path, table, billed):
+    path = tmp_path / "costs.csv"
+    path.write_text(table)
+    assert claims(path) == ["aws_cost_explorer_csv"]
+    rows, _ = read_file(path)
+    assert sum(row["billed_cost"] for row in rows) == billed
+    assert [row["charge_period_start"].day for row in rows] == [6, 7]
+
+
+def test_months_and_days_are_told_by_their_dates_and_quantities_are_no_costs(tmp_path):
+    path = tmp_path / "costs.csv"
+    path.write_text(
+        '"Service","Amazon Bedrock($)","Amazon Bedrock(Tokens)","Total costs($)"\n"2026-10-01","3","900","3"\n"2026-11-01","4","700","4"\n'
+    )
+    rows, reading = read_file(path)
+    assert [(str(row["charge_period_end"].date()), row["billed_cost"]) for row in rows] == [
+        ("2026-11-01", 3),
+        ("2026-12-01", 4),
+    ]
+    assert reading.not_calls["quantity without a cost"] == 2
+
+
+def test_a_grouping_that_names_no_service_is_not_guessed_to_be_bedrock(tmp_path):
+    path = tmp_path / "costs.csv"
+    path.write_text('"Linked account","prod($)","Total costs($)"\n"2026-10-06","3","3"\n')
+    rows, reading = read_file(path)
+    assert rows == []
+    assert [refused.reason for refused in reading.refused] == ["grouped by Linked account: nothing says which service it is. Group by service or usage type"]  # fmt: skip
 
 
 # --- FOCUS ----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import gzip
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from llmaudit import schema
 
 PEEK_BYTES = 65_536
+
+Refuse = Callable[[int, str, bytes], None]
 
 RECORD_FIELDS = [
     schema.col("record", pa.int64(), "Record number in the file, from 1."),
@@ -108,7 +110,8 @@ class Source(ABC):
     bodies: ClassVar[tuple[str, str] | None] = None
     """Columns with a request and its answer as any provider's own bodies: its SELECT sees them in OpenAI's words."""
     shape: ClassVar[str] = "lines"
-    """lines: one JSON record a line. document: one JSON document, or several. csv, parquet: a table, a record a row."""
+    """lines: one JSON record a line. document: one JSON document, or several. csv, parquet: a table, a record a row.
+    own: anything else, of which `records` makes JSON objects."""
     caveats: ClassVar[Mapping[str, str]] = {}
     """What every file of this kind leaves out or may mislead about: kind of warning -> text, said once a run."""
     query: ClassVar[str] = ""
@@ -121,6 +124,10 @@ class Source(ABC):
     @abstractmethod
     def matches(self, peek: Peek) -> bool:
         """Say whether this file is yours, from its name and first bytes alone."""
+
+    def records(self, path: Path, refuse: Refuse) -> Iterator[tuple[int, bytes]]:
+        """Line number and JSON object of every record of a file of shape `own`; `refuse` takes what is none."""
+        raise NotImplementedError(f"{self.name} has shape {self.shape}, which the reader knows")
 
 
 _PARQUET = b"PAR1"
@@ -156,3 +163,13 @@ def open_bytes(path: Path) -> IO[bytes]:
         stream: IO[bytes] = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
         return stream
     return path.open("rb")
+
+
+def open_text(path: Path) -> io.TextIOWrapper:
+    """The file decoded: UTF-16 where its first bytes say so, else UTF-8; what is neither is marked, not lost."""
+    stream = open_bytes(path)
+    held = io.BytesIO(stream.read()) if not stream.seekable() else stream
+    start = held.read(2)
+    held.seek(0)
+    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return io.TextIOWrapper(held, encoding=encoding, errors="replace", newline="")

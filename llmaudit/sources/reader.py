@@ -34,7 +34,7 @@ import pyarrow.compute as pc
 
 from llmaudit.errors import AuditError
 from llmaudit.sources import tables
-from llmaudit.sources.base import TABLES, Source, open_bytes
+from llmaudit.sources.base import TABLES, Refuse, Source, open_bytes
 from llmaudit.sources.mapped import nowhere
 
 BATCH_ROWS = 4_096
@@ -627,13 +627,15 @@ def _head(record: bytes) -> str:
     return record[:HEAD_BYTES].decode("utf-8", errors="replace")
 
 
-def _table(read_table: Callable[[Path, tables.Refuse], tables.Records]) -> _Shaped:
+def _table(read_table: Callable[[Path, Refuse], tables.Records]) -> _Shaped:
     return lambda path, reading: read_table(path, partial(_refuse, reading))
 
 
 def _shaped(source: Source) -> _Shaped:
     if source.shape == "parquet":
         return _table(partial(tables.parquet_records, wanted=source.columns.keys()))
+    if source.shape == "own":
+        return _table(source.records)
     return _SHAPES[source.shape]
 
 

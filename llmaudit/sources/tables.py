@@ -6,20 +6,18 @@ Cells travel as text, by the names in the header, so that a column that is missi
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmaudit.sources.base import open_bytes
+from llmaudit.sources.base import Refuse, open_text
 
-Refuse = Callable[[int, str, bytes], None]
 Records = Iterator[tuple[int, bytes]]
 
 SNIFFED_BYTES = 65_536
@@ -34,7 +32,7 @@ def csv_records(path: Path, refuse: Refuse) -> Records:
     A cell stands under its heading as written and, as tools spell headings in several cases, in lower case too.
     """
     csv.field_size_limit(LONGEST_CELL)
-    with open_bytes(path) as stream, _text(stream) as text:
+    with open_text(path) as text:
         start = text.read(SNIFFED_BYTES)
         text.seek(0)
         rows = csv.reader(text, delimiter=_delimiter(start), strict=False)
@@ -70,15 +68,6 @@ def _elements(value: Any) -> Any:
     return [
         next(iter(each.values()), None) if isinstance(each, dict) and len(each) == 1 else each for each in value["list"]
     ]
-
-
-def _text(stream: IO[bytes]) -> io.TextIOWrapper:
-    """The stream decoded: UTF-16 where its first bytes say so, else UTF-8; what is neither is marked, not lost."""
-    held = io.BytesIO(stream.read()) if not stream.seekable() else stream
-    start = held.read(2)
-    held.seek(0)
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return io.TextIOWrapper(held, encoding=encoding, errors="replace", newline="")
 
 
 def _delimiter(start: str) -> str:
