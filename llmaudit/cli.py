@@ -95,6 +95,10 @@ def report(
     compare: Annotated[
         Path | None, typer.Option("--compare", help="An earlier report.json to lead from.", show_default=False)
     ] = None,
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="A report to give away: no texts, no names of users, keys, accounts or files."),
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any record is quarantined.")] = False,
     quiet: Quiet = False,
     keep_steps: Annotated[
@@ -131,10 +135,10 @@ def report(
     )
     if not stated.paths and stated.lake is None:
         stated = replace(stated, paths=tuple(_usual_logs(quiet=quiet)))
-    return _report(stated, outputs, quiet=quiet)
+    return _report(stated, outputs, share=share, quiet=quiet)
 
 
-def _report(config: AuditConfig, outputs: list[Path], *, quiet: bool) -> int:
+def _report(config: AuditConfig, outputs: list[Path], *, share: bool, quiet: bool) -> int:
     from rich.console import Console
 
     from llmaudit import pipeline
@@ -142,13 +146,14 @@ def _report(config: AuditConfig, outputs: list[Path], *, quiet: bool) -> int:
 
     with _progress(quiet=quiet) as (tell, read):
         run = pipeline.run(config, tell=tell, read=read)
+        told = run.shareable() if share else run.report
         try:
             for path in outputs:
-                reports.render(run.report, path)
+                reports.render(told, path)
         finally:
             run.close()
     if not quiet:
-        reports.to_terminal(run.report, Console(), outputs)
+        reports.to_terminal(told, Console(), outputs)
     return POLICY_BROKEN if config.strict and run.report["intake"]["rows_quarantined"] else DONE
 
 

@@ -221,9 +221,11 @@ class Audit:
                 "This audit is closed: its tables are gone. What it found is still in `data` and `report`."
             )
 
-    def report(self, path: str | Path) -> Path:
-        """Write the report; the extension picks HTML, JSON or Markdown."""
-        reports.render(self.data, Path(path))
+    def report(self, path: str | Path, *, share: bool = False) -> Path:
+        """Write the report; the extension picks HTML, JSON or Markdown. `share` leaves out texts and names."""
+        if share:
+            self._check_open()
+        reports.render(self._run.shareable() if share else self.data, Path(path))
         return Path(path)
 
     def __repr__(self) -> str:

@@ -41,6 +41,7 @@ from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.replay import FEWEST_DAYS, Plan, Replay
+from llmaudit.report import shared
 
 Tell = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -64,6 +65,12 @@ class Run:
     discovery: endpoints.Discovery
     scratch: tempfile.TemporaryDirectory[str]
     closed: bool = field(default=False)
+
+    def shareable(self) -> dict[str, Any]:
+        """The report without texts and names, to be given away. Pseudonyms last as long as the lake."""
+        labels = self.engine.fetch(queries.run(self.engine, "labels"))["endpoint"].to_pylist()
+        found = set(self.discovery.rules["endpoint"].drop_nulls()) - set(labels)
+        return shared.shareable(self.report, found, self.lake.key if self.config.lake else None)
 
     def close(self) -> None:
         if not self.closed:
