@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -221,26 +223,24 @@ class _View:
         ordered = [kind for number, kind in self.orders if number >= piece]
         if ordered:
             return tuple(dict.fromkeys(ordered))
-        found = [kind for text in self._varying(piece, word) for kind in _kinds_of(text)]
+        found = [kind for place in range(piece, len(self.words)) for kind in self._kinds_in(place, (piece, word))]
         return tuple(dict.fromkeys(found)) or ("varying_text",)
 
     def example(self, piece: int, word: int) -> str:
         before = "".join(self.words[piece][:word])[-EXAMPLE_BEFORE:]
         return (before + "".join(self.words[piece][word:]))[:EXAMPLE_CHARACTERS]
 
-    def _varying(self, piece: int, word: int) -> Iterator[str]:
-        last = max(
-            (place, at) for place, marks in enumerate(self.static) for at, is_static in enumerate(marks) if is_static
-        )
-        span = ""
-        for place, at, text in self._placed():
-            if (piece, word) <= (place, at) < last and not self.static[place][at]:
-                span += text
-            elif span:
-                yield span
-                span = ""
-        if span:
-            yield span
+    def _kinds_in(self, place: int, start: tuple[int, int]) -> Iterator[str]:
+        """Kinds of what varies in one piece from `start` up to the last static text, in the order they stand in."""
+        static = [(piece, at) for piece, marks in enumerate(self.static) for at, mark in enumerate(marks) if mark]
+        varying = [
+            not mark and start <= (place, at) < max(static, default=start) for at, mark in enumerate(self.static[place])
+        ]
+        ends = list(accumulate(map(len, self.words[place])))
+        for match in _KINDS.finditer("".join(self.words[place])):
+            first, last = bisect_right(ends, match.start()), bisect_right(ends, match.end() - 1)
+            if any(varying[first : last + 1]):
+                yield str(match.lastgroup)
 
     def _bytes(self, wanted: Callable[[int, int], bool]) -> int:
         return sum(len(text.encode()) for place, at, text in self._placed() if wanted(place, at))
@@ -310,16 +310,3 @@ def _decoded(left: str, right: str) -> tuple[Any, Any] | None:
 
 def _sorted(items: list[Any]) -> list[str]:
     return sorted(json.dumps(item, sort_keys=True) for item in items)
-
-
-def _kinds_of(text: str) -> Iterator[str]:
-    """Classes of what varies, in the order they stand in.
-
-    >>> list(_kinds_of("2026-10-01T08:36:45.209106+00:00. Request 4a5fd235-7714-f5fe-4d3b-287e01630312."))
-    ['time', 'id']
-    >>> list(_kinds_of("Tuesday, October 6, user anna@example.org, turn 12"))
-    ['date', 'date', 'user', 'number']
-    """
-    for match in _KINDS.finditer(text):
-        if match.lastgroup:
-            yield match.lastgroup
