@@ -417,6 +417,7 @@ def _bill(found: Reconciled) -> dict[str, Any]:
         "same_spend_as": found.same_as,
         "same_spend_off": found.off,
         "reason": found.reason,
+        "effective": [asdict(rate) for rate in found.effective],
         "assumptions": list(found.assumptions),
         "days": [_bill_place(place) for place in found.days],
         "models": [_bill_place(place) for place in found.models],

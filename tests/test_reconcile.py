@@ -396,3 +396,57 @@ def test_a_uniform_surcharge_has_no_evidence_for_any_cause(engine: Engine) -> No
     found = world.reconcile(engine)
     assert classes(found) == {"unexplained": amount}
     assert any("1.03 times our price" in said for said in found.assumptions)
+
+
+# --- what is paid per unit ----------------------------------------------------------------------------------
+
+
+def test_a_bill_with_classes_is_divided_into_ratios_of_list(engine: Engine) -> None:
+    world = Planted()
+    world.scale(lambda place: Decimal("0.78") if place[1] == GPT4O else Decimal(1))
+    rates = {(rate.models, rate.token_classes): rate for rate in world.reconcile(engine).effective}
+    paid = rates[(("gpt-4o",), ("output",))]
+    assert paid.ratio == pytest.approx(0.78)
+    assert paid.per_million == pytest.approx(7.80)
+    assert rates[(("gpt-4o-mini",), ("input",))].ratio == pytest.approx(1)
+
+
+def as_model_totals(world: Planted) -> None:
+    """Lines of a model and a day, without tokens or classes."""
+    days: dict[tuple[object, str], Decimal] = {}
+    for (day, model, _), line in world.lines.items():
+        days[day, model] = days.get((day, model), Decimal(0)) + line[1]
+    world.lines.clear()
+    for (day, model), amount in days.items():
+        world.extra.append(
+            {"billed_cost": amount, "charge_description": model, "charge_period_start": day, "model": model}
+        )
+
+
+def test_days_without_classes_are_solved_for_each_class(engine: Engine) -> None:
+    """Cached input at twice its price, output at 0.9 of it; the days alone tell."""
+    world = Planted()
+    factors = {"input": "1", "cache_read": "2", "output": "0.9"}
+    world.scale(lambda place: Decimal(factors[place[2]]))
+    as_model_totals(world)
+    rates = [rate for rate in world.reconcile(engine).effective if rate.models == ("gpt-4o",)]
+    assert {rate.token_classes: round(rate.ratio, 6) for rate in rates} == {
+        ("input",): 1.0,
+        ("cache_read",): 2.0,
+        ("output",): 0.9,
+    }
+    assert all(rate.method == "solved" and rate.residual_share < 1e-6 for rate in rates)
+
+
+def test_classes_that_move_together_are_one_group(engine: Engine) -> None:
+    world = Planted(per_day=0)
+    for day in range(8):
+        tokens = {"input": 1_000 * (day + 1), "output": 100 * (day + 1)}
+        world.log(FIRST + day * DAY + NOON, GPT4O, tokens)
+        world.bill(FIRST + day * DAY, GPT4O, tokens)
+    world.scale(lambda _: Decimal("0.78"))
+    as_model_totals(world)
+    [rate] = world.reconcile(engine).effective
+    assert rate.token_classes == ("input", "output")
+    assert rate.ratio == pytest.approx(0.78)
+    assert rate.per_million is None

@@ -17,6 +17,7 @@ from llmaudit.engine.base import Engine
 from llmaudit.reconcile import cells, cutoff, facts, quantities, units, witnesses
 from llmaudit.reconcile.amounts import Amounts, lines_without_calls
 from llmaudit.reconcile.cells import DAY_MINUTES, FAMILIES, FINE_MINUTES, Bill, Row, Square
+from llmaudit.reconcile.effective import Effective, effective
 from llmaudit.reconcile.evidence import Evidence, call_rows
 from llmaudit.reconcile.rounding import ZERO
 from llmaudit.reconcile.units import Price, Want
@@ -58,6 +59,7 @@ class Reconciled:
     reason: str
     same_as: str | None
     off: Decimal | None
+    effective: tuple[Effective, ...]
     assumptions: tuple[str, ...] = field(default=())
 
 
@@ -132,7 +134,7 @@ class _Desk:
         self._price(bill, told)
         quantities.explain(bill, told, found)
         Amounts(bill, told, found).explain()
-        return _summed(bill, found, in_utc, role, bills)
+        return _summed(bill, found, in_utc, role, bills, tuple(effective(bill, slots, told)))
 
     def _settle_clock(self, bill: Bill, accounts: int, slots: list[Row], found: Evidence) -> list[Row]:
         """Move the log's clock if the bill's days begin at another hour."""
@@ -173,7 +175,7 @@ class _Desk:
     def _facts(self, bill: Bill, accounts: int, slots: Sequence[Row]) -> facts.Facts:
         suspects = facts.suspects(bill, cells.in_scope(bill, self._table("bill_suspects"), accounts))
         counted_by, counted = facts.counted(bill, cells.in_scope(bill, self._table("counted_cells"), accounts))
-        known = units.prices(self.engine, self.book, self._wants(bill, counted.values()))
+        known = units.prices(self.engine, self.book, self._wants(bill, counted.values(), slots))
 
         def price(model: str | None, tier: str | None, token_class: str | None, at: datetime) -> Price | None:
             rate = self.rates(bill.currency, at)
@@ -187,9 +189,12 @@ class _Desk:
             price, self.first_at, self.last_at, suspects, counted, counted_by, facts.calls_by_place(bill, slots)
         )
 
-    def _wants(self, bill: Bill, counted: Iterable[facts.Tally]) -> set[Want]:
+    def _wants(self, bill: Bill, counted: Iterable[facts.Tally], slots: Sequence[Row]) -> set[Want]:
         tiers = {tier for tally in counted for tier in tally.tiers} | {"standard", "batch", "flex", "priority"}
-        wants = set()
+        used = {
+            (r["model"], r["service_tier"], r["token_class"], bill.bucket(cells.slot_at(r) + bill.shift)) for r in slots
+        }
+        wants = {self._want(*place) for place in used if bill.start_at <= place[-1] < bill.end_at}
         for square in bill.squares.values():
             places = {(square.key.model, square.key.tier, square.key.family), *square.classes}
             more = {t for pair in square.tiers for t in pair} | (tiers if square.key.tier is None else set())
@@ -273,6 +278,7 @@ def _summed(
     in_utc: dict[tuple[Any, ...], Decimal],
     role: witnesses.Role,
     bills: Sequence[Bill],
+    rates: tuple[Effective, ...],
 ) -> Reconciled:
     days = _places(bill, in_utc, 0, lambda row: bill.bucket(max(row["start_at"], bill.start_at)))
     models = _places(bill, in_utc, 1, lambda _: None)
@@ -299,6 +305,7 @@ def _summed(
         role.reason,
         _same(role, bills),
         role.off,
+        rates,
         tuple(_assumed(bill)),
     )
 

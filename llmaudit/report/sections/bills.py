@@ -124,6 +124,8 @@ def _detail(bill: Bill) -> Sequence[Block]:
         places = [place for place in bill.get(key) or () if place["classes"]]
         if places:
             inside.append(_places(bill, title, places))
+    if bill.get("effective"):
+        inside.append(_effective(bill))
     queries = tuple(
         f"{show.words(part['class'])}: {clean(part['rows'], 900)}" for part in bill["classes"] if part.get("rows")
     )
@@ -135,6 +137,27 @@ def _detail(bill: Bill) -> Sequence[Block]:
     if bill.get("assumptions"):
         inside += [Para("What was assumed:", "muted"), Bullets(tuple(clean(said, 300) for said in bill["assumptions"]))]
     return (Fold("Days, models, assumptions and queries", tuple(inside)),) if inside else ()
+
+
+def _effective(bill: Bill) -> Table:
+    currency = _currency(bill)
+    rows = tuple(
+        (
+            logged(", ".join(str(model or "every model") for model in rate["models"]), limit=80),
+            clean(", ".join(show.words(name).lower() for name in rate["token_classes"]), 120),
+            Cell(f"{rate['ratio']:.4g}", note=_span_of(rate)),
+            "unknown" if rate["contract_ratio"] is None else f"{rate['contract_ratio']:.4g}",
+            show.UNKNOWN if rate["per_million"] is None else show.money(rate["per_million"], currency),
+            show.share(rate["residual_share"]),
+        )
+        for rate in bill["effective"]
+    )
+    names = columns("Model", "<Token class", "Of list", "Of contract", "A million", "Left over")
+    return Table(f"What is paid per unit, {_name(bill)}", names, rows)
+
+
+def _span_of(rate: Mapping[str, Any]) -> str:
+    return "" if rate["low"] is None else f"{rate['low']:.4g} to {rate['high']:.4g}"
 
 
 def _places(bill: Bill, title: str, places: Sequence[Mapping[str, Any]]) -> Table:
