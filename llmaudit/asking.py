@@ -17,10 +17,11 @@ from llmaudit import engine as engines
 from llmaudit.config import AuditConfig
 from llmaudit.errors import AuditError
 from llmaudit.lake import Lake
+from llmaudit.pricing.behind import behind
 from llmaudit.pricing.user import TOKEN_CLASSES
 
 ROWS_SHOWN = 50
-TABLES = ("requests", "charges", "usage", "texts", "ingests", "quarantine")
+TABLES = ("requests", "charges", "usage", "prices", "texts", "ingests", "quarantine")
 
 
 def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
@@ -29,7 +30,10 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
     lake = Lake.open(config.lake)
     engine = engines.start(config.engine, dict(config.engine_options))
     try:
-        pipeline.open_tables(engine, lake, config)
+        book = pipeline.open_tables(engine, lake, config)
+        if "prices" in sql.lower():
+            used = engine.fetch(queries.run(engine, "price_ids")).column("price_id").to_pylist()
+            engine.put("prices", behind(book, used))
         engine.put("ingests", lake.ingests().to_arrow())
         engine.put("quarantine", lake.quarantine().to_arrow())
         if "texts" in sql.lower():

@@ -209,7 +209,9 @@ def _ledger(taken: pl.DataFrame) -> str:
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="One SELECT over requests, charges, usage, ingests, quarantine, texts.")],
+    sql: Annotated[
+        str, typer.Argument(help="One SELECT over requests, charges, usage, prices, ingests, quarantine, texts.")
+    ],
     lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
     format_: Annotated[
         TableFormat | None,

@@ -156,21 +156,25 @@ def opened(
             engine.close()
 
 
-def open_tables(engine: Engine, lake: Lake, config: AuditConfig, *, only: pl.DataFrame | None = None) -> None:
-    """Make a lake's tables readable by name, as a report left them: requests (priced), charges, usage, texts."""
+def open_tables(engine: Engine, lake: Lake, config: AuditConfig, *, only: pl.DataFrame | None = None) -> pricing.Book:
+    """Make a lake's tables readable by name, as a report left them: requests (priced), charges, usage, texts.
+
+    Returns the book that priced them.
+    """
     _attach(engine, lake, config, only)
     calls = _tables(engine, config)
     engine.attach("discovered", lake.files("endpoints"), TABLES["endpoints"])
-    money = pricing.price_usage(engine, calls, "money", pricing.load(config.prices))
+    book = pricing.load(config.prices)
+    money = pricing.price_usage(engine, calls, "money", book)
     queries.run(engine, "requests", endpoints="discovered", money=money)
     engine.alias("usage", "aggregates")
+    return book
 
 
 def reconciled(engine: Engine, lake: Lake, config: AuditConfig) -> list[reconcile.Reconciled]:
     """A lake's bills against its calls, without the rest of an audit."""
-    open_tables(engine, lake, config)
+    book = open_tables(engine, lake, config)
     [ends] = _rows(engine, queries.run(engine, "log_ends"))
-    book = pricing.load(config.prices)
     return reconcile.reconcile(engine, book, pricing.exchange(config.rates), ends["first_at"], ends["last_at"])
 
 

@@ -297,6 +297,33 @@ PRICED = pa.schema(
 """`requests` with its money: what pricing adds."""
 
 
+PRICES = pa.schema(
+    [
+        col("price_id", pa.string(), "As in requests.price_id."),
+        col("provider", pa.string(), "Who sells."),
+        col("model", pa.string(), "The model's name in the price book."),
+        col("tier", pa.string(), "Service tier."),
+        col("valid_from", TIME, "First moment the rate holds."),
+        col("valid_to", TIME, "First moment it no longer holds; null without end."),
+        col("from_tokens", pa.int64(), "Fewest input tokens of a call that has this rate."),
+        col("to_tokens", pa.int64(), "First number of input tokens that has another; null without end."),
+        col("token_class", pa.string(), "Class or unit that the rate is for."),
+        col(
+            "usd_per_unit",
+            pa.decimal128(22, 18),
+            "US dollars per token or piece: what the calls were priced with, contract included.",
+        ),
+        col("list_usd_per_unit", pa.decimal128(22, 18), "The same at list."),
+        col("source", pa.string(), "Who published the list rate; prices.toml where it is the user's alone."),
+        col("source_version", pa.string(), "Version of that source."),
+        col("checked", pa.date32(), "Day it was read."),
+        col("source_url", pa.string(), "Page of the provider that the source names."),
+        col("disputed", pa.bool_(), "Whether another source publishes another rate."),
+    ]
+)
+"""One row per price_id and token class, of the price_ids that priced calls."""
+
+
 def docs(schema: pa.Schema) -> dict[str, str]:
     """Column name -> its documentation."""
     return {field.name: (field.metadata or {}).get(b"doc", b"").decode() for field in schema}
@@ -308,6 +335,7 @@ def markdown() -> str:
         "requests": PRICED,
         "charges": CHARGES,
         "usage": USAGE,
+        "prices": PRICES,
         "texts": TEXTS,
         "ingests": INGESTS,
         "quarantine": QUARANTINE,

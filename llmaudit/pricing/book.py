@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,10 @@ class Book:
     def other(self) -> Book:
         """The same book with the other source's rates wherever the two sources differ today."""
         return replace(self, says_other=True, _cache={})
+
+    def looked_up(self) -> Iterator[Wide]:
+        """The rows of every place asked for so far."""
+        return chain.from_iterable(self._cache.values())
 
     def disputed_ids(self) -> frozenset[str]:
         """The price_ids, of all looked up so far, with a rate on which the two sources differ."""
