@@ -223,7 +223,18 @@ class _Desk:
                 f"No rate of {bill.currency} for the US dollar is known for these days, so no priced call is compared."
             )
         return Reconciled(
-            bill, bill.billed, None, (), None, (), (), role.reason, _same(role, bills), role.off, tuple(said)
+            bill=bill,
+            billed=bill.billed,
+            priced=None,
+            parts=(),
+            unexplained=None,
+            days=(),
+            models=(),
+            reason=role.reason,
+            same_as=_same(role, bills),
+            off=role.off,
+            effective=(),
+            assumptions=tuple(said),
         )
 
 

@@ -84,7 +84,7 @@ def effective(bill: Bill, slots: Sequence[Row], told: Facts) -> list[Effective]:
     return sorted(found, key=lambda one: (-one.billed, str(one.models), one.token_classes))
 
 
-def _belongs(column: Column, model: str | None, family: str | None, named: set[str | None]) -> bool:
+def _belongs(column: Column, model: str | None, family: str | None, named: set[str]) -> bool:
     if model is None:
         return column[0] not in named
     return column[0] == model and family in (None, column[1])
@@ -162,7 +162,7 @@ def _told_apart(matrix: Any, columns: Sequence[Column], days: int) -> list[tuple
     """Join the two most alike columns until the rest can be told apart, and days are left to test them."""
     import numpy as np
 
-    groups = [(column,) for column in columns]
+    groups: list[tuple[Column, ...]] = [(column,) for column in columns]
     while len(groups) > 1:
         joined = _joined(matrix, columns, groups)
         unit = joined / np.linalg.norm(joined, axis=0)
