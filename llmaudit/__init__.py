@@ -18,6 +18,7 @@ __all__ = [
     "Audit",
     "AuditConfig",
     "AuditError",
+    "Batchable",
     "ExactDuplicates",
     "FailedCalls",
     "FineTune",
@@ -34,6 +35,7 @@ _HOMES = {
     "open_lake": "llmaudit.notebook",
     "AuditConfig": "llmaudit.config",
     "AuditError": "llmaudit.errors",
+    "Batchable": "llmaudit.levers.batchable",
     "ExactDuplicates": "llmaudit.levers.exact_duplicates",
     "FailedCalls": "llmaudit.levers.failed_calls",
     "FineTune": "llmaudit.levers.fine_tune",
@@ -45,6 +47,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from llmaudit.config import AuditConfig
     from llmaudit.errors import AuditError
+    from llmaudit.levers.batchable import Batchable
     from llmaudit.levers.exact_duplicates import ExactDuplicates
     from llmaudit.levers.failed_calls import FailedCalls
     from llmaudit.levers.fine_tune import FineTune

@@ -21,6 +21,7 @@ SET = {FineTune.name: MOVE}
 """Levers that do nothing unless told what."""
 FINDS = {
     "prompt_caching": [call(1, input_tokens=4_000), call(2, 60, input_tokens=4_000)],
+    "batchable": [call(n, 86_400 * (n % 3) + n) for n in range(60)],
     "truncated_outputs": [call(1, finish_reason="length"), call(2, 60, finish_reason="stop")],
 }
 """Logs in which a lever finds something, where it finds nothing in the usual one."""
@@ -204,6 +205,7 @@ def test_a_changed_batch_has_the_same_calls_and_columns(duck, lever):
     usual = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
     usage = replay(duck, FINDS.get(lever.name, usual)).usage
     duck.alias("usage", usage)
+    lever.prepare(duck)
     touched = queries.run(duck, "replay_touched", usage=usage, hits=lever.hits(duck, usage))
     before = duck.fetch(touched)
     assert before.num_rows

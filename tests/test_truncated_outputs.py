@@ -34,7 +34,10 @@ def whole(number, seconds=0.0, **changed):
 
 def found(engine, rows, lever=None):
     """Id of every cut call -> whether it was asked again."""
-    answer = table(engine, (lever or TruncatedOutputs()).hits(engine, replay(engine, rows).usage))
+    lever = lever or TruncatedOutputs()
+    usage = replay(engine, rows).usage
+    lever.prepare(engine)
+    answer = table(engine, lever.hits(engine, usage))
     return {row["request_id"]: row["asked_again"] for row in answer}
 
 

@@ -81,6 +81,13 @@ class Lever(ABC):
         """What the number takes for granted or leaves out, in plain sentences."""
         return ()
 
+    def prepare(self, engine: Engine) -> None:
+        """Make tables that `hits` needs beside `usage` and that no lever changes, from `requests` and `offers`.
+
+        The replay asks for them once, `hits` may be asked many times. Their names tell levers with other settings apart.
+        """
+        del engine
+
     def hits(self, engine: Engine, usage: str) -> str:
         """Find the calls this lever changes. Returns a table with `request_id`, once each, and whatever `change` needs.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llmaudit import queries
+from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError
 from llmaudit.levers.base import Lever, Stage, with_column
 
@@ -38,8 +39,15 @@ class TruncatedOutputs(Lever):
         if self.reask_seconds <= 0:
             raise AuditError(f"levers.truncated_outputs.reask_seconds = {self.reask_seconds} should be more than 0.")
 
-    def params(self) -> Mapping[str, object]:
-        return {"reask_seconds": self.reask_seconds}
+    def prepare(self, engine: Engine) -> None:
+        queries.run(engine, "cut_calls", into=self._cut_calls, params={"reask_seconds": self.reask_seconds})
+
+    def hits(self, engine: Engine, usage: str) -> str:
+        return queries.run(engine, self.name, into=f"{self.name}_hits", usage=usage, cut_calls=self._cut_calls)
+
+    @property
+    def _cut_calls(self) -> str:
+        return f"cut_calls_within_{self.reask_seconds}_seconds"
 
     def assumes(self) -> tuple[str, ...]:
         window = f"{self.reask_seconds:,} seconds"

@@ -2,6 +2,18 @@
 
 from llmaudit.pricing.book import Book, UnknownModel, load, show
 from llmaudit.pricing.exchange import Exchange, exchange, no_rates
+from llmaudit.pricing.offers import put_offers
 from llmaudit.pricing.usage import price, price_usage
 
-__all__ = ["Book", "Exchange", "UnknownModel", "exchange", "load", "no_rates", "price", "price_usage", "show"]
+__all__ = [
+    "Book",
+    "Exchange",
+    "UnknownModel",
+    "exchange",
+    "load",
+    "no_rates",
+    "price",
+    "price_usage",
+    "put_offers",
+    "show",
+]

@@ -123,13 +123,16 @@ class Replay:
     """Whether intervals draw days; else sessions, users or hours."""
     _log: Log = field(init=False)
     _plans: int = 0
+    _prepared: set[Lever] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._log = Log(self.engine, self.book, self.usage, self.money, self.by_day)
+        pricing.put_offers(self.engine, self.usage, self.book)
 
     def plan(self, levers: Sequence[Lever], baseline_usd: Decimal) -> Plan:
         """Pull `levers` in the order of replay."""
         ordered = tuple(registry.in_order(list(levers)))
+        self._prepare(ordered)
         self._plans += 1
         pulls = list(self._log.in_order(ordered, f"replay_plan{self._plans}"))
         alone = [self._log.alone(lever) for lever in ordered]
@@ -169,9 +172,16 @@ class Replay:
     def saves_by_endpoint(self, lever: Lever) -> dict[str | None, Decimal]:
         """What the lever saves on its own, per endpoint. Negative where it would cost more."""
         saves: dict[str | None, Decimal] = {}
+        self._prepare([lever])
         for row in self._log.alone(lever).saved:
             saves[row.endpoint] = saves.get(row.endpoint, ZERO) + row.saving_usd
         return saves
+
+    def _prepare(self, levers: Sequence[Lever]) -> None:
+        for lever in levers:
+            if lever not in self._prepared:
+                lever.prepare(self.engine)
+                self._prepared.add(lever)
 
     def _meet(self, ordered: Sequence[Lever], alone: Sequence[Pull], pulls: Sequence[Pull]) -> _Met | None:
         """The calls that two or more levers touch, with what else a lever looks at beside them. None: there are none."""
