@@ -267,6 +267,34 @@ def reconcile(
 
 
 @app.command()
+def forget(
+    user: Annotated[str, typer.Option("--user", help="The user_id, as `llmaudit query` shows it.")],
+    lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
+) -> int:
+    """Take a user's name and texts out of a lake, for good. Their calls stay as numbers, so that dollars still tie."""
+    from llmaudit import engine as engines
+    from llmaudit.lake import Lake, forgetting
+
+    opened = Lake.open(lake)
+    engine = engines.start("duckdb")
+    try:
+        found = forgetting.forget(opened, engine, user)
+    finally:
+        engine.close()
+    if not found:
+        typer.echo(
+            f"{lake}: nothing was kept about {user}. What is taken in later will arrive without the name and texts."
+        )
+        return DONE
+    typer.echo(
+        f"Forgotten: {found.rows:,} rows of calls without name and texts, {found.texts:,} texts deleted, "
+        f"{found.charges + found.usage:,} lines of bills and counts, {found.quarantined:,} quarantined records."
+    )
+    typer.echo("The log files themselves are yours: they were read, not changed.")
+    return DONE
+
+
+@app.command()
 def reprice(
     lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what changed; remember nothing.")] = False,

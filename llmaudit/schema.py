@@ -271,6 +271,14 @@ REPORTED_PRICES = pa.schema(
 )
 """What the last report over the whole lake came to; see repricing.py."""
 
+FORGOTTEN = pa.schema(
+    [
+        col("user_digest", pa.string(), "Keyed digest of the name of a user who is forgotten."),
+        col("forgotten_at", TIME, "When, UTC."),
+    ]
+)
+"""Users whose calls arrive without name and texts; see lake/forgetting.py."""
+
 PRICED = pa.schema(
     [
         *REQUESTS,

@@ -41,6 +41,7 @@ TABLES = {
     "ingests": schema.INGESTS,
     "quarantine": schema.QUARANTINE,
     "endpoints": pa.schema([schema.REQUESTS.field("request_id"), schema.REQUESTS.field("endpoint")]),
+    "forgotten": schema.FORGOTTEN,
     "reported_prices": schema.REPORTED_PRICES,
     "reported_batches": pa.schema([schema.INGESTS.field("batch_id"), schema.INGESTS.field("path"), schema.SNAPSHOT]),
 }
@@ -140,7 +141,7 @@ class Lake:
             delta = deltalake.DeltaTable.create(str(self.path / table), schema=TABLES[table], mode="ignore")
             delta.create_write_transaction([action], "append", TABLES[table], commit_properties=properties)
 
-        _until_committed(append)
+        until_committed(append)
 
     def writer(self, table: str) -> Part:
         folder = self.path / table
@@ -153,7 +154,7 @@ class Lake:
     def replace(self, table: str, rows: pa.Table) -> None:
         """Overwrite a small table that is derived from the others."""
         content = rows.cast(TABLES[table])
-        _until_committed(lambda: deltalake.write_deltalake(str(self.path / table), content, mode="overwrite"))
+        until_committed(lambda: deltalake.write_deltalake(str(self.path / table), content, mode="overwrite"))
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -204,7 +205,7 @@ class Part:
         self._path.unlink(missing_ok=True)
 
 
-def _until_committed(commit: Callable[[], None]) -> None:
+def until_committed(commit: Callable[[], None]) -> None:
     """Try again, a little later each time, where another run's commit came first."""
     for attempt in range(1, _COMMIT_TRIES + 1):
         try:

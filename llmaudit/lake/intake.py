@@ -20,6 +20,7 @@ from llmaudit import schema, sources
 from llmaudit.errors import AuditError
 from llmaudit.lake import TABLES, Lake, sampling
 from llmaudit.lake.files import Content, InputFile, find, look_through
+from llmaudit.lake.forgetting import remembered, renamed, scrubbed
 from llmaudit.lake.masking import mask_column
 from llmaudit.lake.pieces import Ints, plain_text
 from llmaudit.lake.sampling import Sample
@@ -208,6 +209,7 @@ class _Batch:
         self._timezone = timezone
         self._began = began
         self._names_before = set(lake.ingests()["path"])
+        self._forgotten = remembered(lake)
         self.id = uuid.uuid4().hex
 
     def take(self, jobs: list[_Job], copies: dict[str, list[str]]) -> None:
@@ -287,17 +289,21 @@ class _Batch:
     def _store_lines(self, batch: pa.RecordBatch, source: Source, common: dict[str, pa.Array]) -> None:
         """Billed lines and counted buckets: what they say in words is masked, keys become names."""
         words = {name: mask_column(batch[name]) for name in batch.schema.names if name in BILL_WORDS}
+        if "user_id" in words:
+            words["user_id"] = renamed(words["user_id"], self._forgotten, self._room.key)
         made = {**common, **words, "api_key_id": _key_names(batch["api_key_id"], self._room.key)}
         self.parts[source.table].write(_assemble(batch, made, TABLES[source.table]))
 
     def _store_calls(self, batch: pa.RecordBatch, source: Source, common: dict[str, pa.Array], files: Ints) -> None:
+        counted = _counted(batch)
+        batch = scrubbed(batch, self._forgotten, self._room.key)
         said = self._room.read(batch)
         made = {
             **common,
             "witness": pa.repeat(pa.scalar(source.witness, pa.int32()), batch.num_rows),
             **{name: mask_column(batch[name]) for name in SAYS_WHO},
             "api_key_id": _key_names(batch["api_key_id"], self._room.key),
-            **_counted(batch),
+            **counted,
             **said.columns(),
         }
         rows = _assemble(batch, made, schema.REQUEST_ROWS)

@@ -95,10 +95,10 @@ class Reuse:
         `files` are the numbers of the files the rows are of, each number used for one file only.
         """
         keys = rows["call_key"].to_pylist()
-        of_file = _numbers(keys).view(np.uint64) ^ (files.astype(np.uint64) * _ODD)
+        of_file = numbers(keys).view(np.uint64) ^ (files.astype(np.uint64) * _ODD)
         for at in np.flatnonzero(self._reused(of_file, _contents(rows))).tolist():
             keys[at] = _told_apart(rows, at)
-        return _numbers(keys)
+        return numbers(keys)
 
     def _reused(self, keys: Words, contents: Words) -> Flags:
         """Whether an earlier call has the same key and another content."""
@@ -133,7 +133,7 @@ def _told_apart(rows: pa.RecordBatch, at: int) -> str:
     return hashlib.md5("|".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
 
 
-def _numbers(keys: list[str]) -> Ints:
+def numbers(keys: list[str]) -> Ints:
     """The first 63 bits of every key: numbers in the order of the keys."""
     data = bytes.fromhex("".join([key[:16] for key in keys]))
     return (np.frombuffer(data, ">u8").astype(np.uint64) >> np.uint64(1)).astype(np.int64)

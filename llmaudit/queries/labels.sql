@@ -3,8 +3,4 @@
 -- grain:    one row per endpoint
 -- params:
 -- columns:  endpoint
-select endpoint
-from calls
-where endpoint is not null
-group by 1
-order by 1
+select endpoint from calls where endpoint is not null group by 1 order by 1
