@@ -25,12 +25,14 @@ from llmaudit.lake.masking import mask_column
 from llmaudit.lake.pieces import Ints, plain_text
 from llmaudit.lake.sampling import Sample
 from llmaudit.lake.texts import TextRoom
-from llmaudit.sources.base import Source
+from llmaudit.sources.base import Peek, Source
 from llmaudit.sources.reader import Reading, ReadOptions, Refused, Rows, fits_together, heads, read, read_together
+from llmaudit.sources.unread import unread_counts
 
 CHUNK_BYTES = 2**31
 CHUNK_FILES = 2_000
 MOST_HEADS = 1_000
+MOST_LOOKS = 200
 GROUP_FILES = 500
 GROUP_BYTES = 2**26
 WRITTEN = ("requests", "charges", "usage", "texts", "samples", "quarantine", "ingests")
@@ -208,6 +210,7 @@ class _Batch:
         self._keeps_text = lake.text != "none"
         self._timezone = timezone
         self._began = began
+        self._looked_at = 0
         self._names_before = set(lake.ingests()["path"])
         self._forgotten = remembered(lake)
         self.id = uuid.uuid4().hex
@@ -218,11 +221,22 @@ class _Batch:
         for job, reading, calls in zip(jobs, readings, nameless, strict=True):
             if calls and job.file.shown in self._names_before:
                 reading.warnings.append(("read_before", _READ_BEFORE.format(calls=calls)))
+            self._look_for_new_counts(job, reading)
             refused = _with_heads(job, reading.refused)
             self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self.id, keep_text=self._keeps_text))
             self.parts["ingests"].write(
                 _ledger(job, reading, copies.get(job.content.content_hash, []), self._began, self.id)
             )
+
+    def _look_for_new_counts(self, job: _Job, reading: Reading) -> None:
+        """Say which counts of tokens a file holds that nobody reads, as far as a look at its start tells."""
+        if job.source is None or self._looked_at >= MOST_LOOKS:
+            return
+        self._looked_at += 1
+        found = unread_counts(job.source, Peek.of(job.file.path))
+        if found:
+            said = ", ".join(f"{name} ({hits:,} times)" for name, hits in found.items())
+            reading.warnings.append(("unread_counts", _UNREAD.format(said=said)))
 
     def finish(self) -> None:
         """Keep of the texts only those of the sample, now that it is settled."""
@@ -312,6 +326,10 @@ class _Batch:
         self.parts["texts"].write(kept.append_column("batch_id", pa.repeat(self.id, kept.num_rows)))
 
 
+_UNREAD = (
+    "counts that llmaudit does not know, at the start of the file: {said}. If the provider bills them beside the others, "
+    "they are in no number. A newer llmaudit may read them."
+)
 _READ_BEFORE = (
     "a file of this name is in the lake with other content, and {calls:,} calls of this one have no id: "
     "those that stood in both count twice. Log a request_id, or take in files that have stopped growing."

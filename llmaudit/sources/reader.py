@@ -239,8 +239,8 @@ def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
 def _looked_up(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading) -> None:
     """Make `raw` the columns that a user's paths lead to, and say which of them lead nowhere."""
     fields = list(nowhere(source))
-    counts = ", ".join(f"count({found})" for _, _, found in fields)
-    [(records, *found)] = con.sql(f"select count(*), {counts} from raw").fetchall()
+    counts = ", ".join(["count(*)", *(f"count({found})" for _, _, found in fields)])
+    [(records, *found)] = con.sql(f"select {counts} from raw").fetchall()
     for (name, path, _), hits in zip(fields, found, strict=True):
         if hits or not records:
             continue
