@@ -1,15 +1,23 @@
 """A bill and a log whose difference is planted: what the inputs show is named to the last digit, and nothing else is."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from planted import DAY, FIRST, RATES, Planted, classes, usd
+from small_logs import SAMPLES, record, write_log
 
+from llmaudit import asking, config
 from llmaudit.engine import Engine
+from llmaudit.engine.duckdb import DuckDB
+from llmaudit.lake import Lake
+from llmaudit.lake.intake import ingest
 
 GPT4O, MINI, SMALL = "gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "gpt-4.1-mini-2025-04-14"
 NOON = timedelta(hours=12)
@@ -450,3 +458,102 @@ def test_classes_that_move_together_are_one_group(engine: Engine) -> None:
     assert rate.token_classes == ("input", "output")
     assert rate.ratio == pytest.approx(0.78)
     assert rate.per_million is None
+
+
+# --- bills without quantities ---------------------------------------------------------------------------------
+
+
+def without_quantities(world: Planted) -> None:
+    table = world.charges()
+    bare = pa.Table.from_pylist([{**row, "quantity": None} for row in table.to_pylist()], table.schema)
+    world.charges = lambda: bare  # type: ignore[method-assign]
+
+
+def test_the_usage_report_lends_its_tokens_to_a_bill_that_has_none(engine: Engine) -> None:
+    world = Planted()
+    amount = unlogged(world)
+    without_quantities(world)
+    found = world.reconcile(engine)
+    assert classes(found) == {"unlogged_traffic": amount}
+    assert any("openai_usage stand for them" in said for said in found.assumptions)
+
+
+def test_amounts_without_tokens_show_a_discount_and_leave_the_rest_unexplained(engine: Engine) -> None:
+    world = Planted()
+    off = discount(world)
+    unlogged(world)
+    without_quantities(world)
+    found = classes(world.reconcile(engine, counted=False))
+    assert set(found) == {"discount", "unexplained"}
+    assert sum(found.values()) == off + Decimal("0.179")
+
+
+def test_a_model_that_only_the_bill_has_is_unlogged_without_tokens_too(engine: Engine) -> None:
+    world = Planted()
+    world.calls = [row for row in world.calls if row["model"] != MINI]
+    amount = sum((line[1] for place, line in world.lines.items() if place[1] == MINI), Decimal(0))
+    without_quantities(world)
+    assert classes(world.reconcile(engine, counted=False)) == {"unlogged_traffic": amount}
+
+
+def test_a_bill_in_cents_is_off_by_rounding_only(engine: Engine) -> None:
+    world = Planted()
+    amount = Decimal(0)
+    for line in world.lines.values():
+        rounded = line[1].quantize(Decimal("0.01"))
+        amount += rounded - line[1]
+        line[1] = rounded
+    without_quantities(world)
+    assert classes(world.reconcile(engine, counted=False)) == {"rounding": amount}
+
+
+# --- laws -------------------------------------------------------------------------------------------------------
+
+
+PLANTS = (unlogged, timeouts, wrong_tier, late, noise, credit, tax, discount)
+
+
+@pytest.fixture(scope="module")
+def duck() -> Iterator[Engine]:
+    """For what has nothing to do with the engine."""
+    started = DuckDB(threads=1)
+    yield started
+    started.close()
+
+
+@settings(max_examples=8)
+@given(plants=st.sets(st.sampled_from(range(len(PLANTS)))), seed=st.integers(0, 10**6), data=st.data())
+def test_whatever_is_planted_parts_sum_and_no_order_of_rows_changes_them(
+    duck: Engine, plants: set[int], seed: int, data: st.DataObject
+) -> None:
+    world = Planted(seed=seed, per_day=2)
+    for plant in plants:
+        PLANTS[plant](world)
+    found = world.reconcile(duck)
+    assert sum(classes(found).values()) == found.billed - found.priced
+    for places in (found.days, found.models):
+        assert sum(place.billed for place in places) == found.billed
+        assert sum(place.priced for place in places) == found.priced
+        assert all(sum(place.parts.values()) == place.billed - place.priced for place in places)
+    dice = data.draw(st.randoms(use_true_random=False))
+    dice.shuffle(world.calls)
+    dice.shuffle(world.extra)
+    world.lines = dict(sorted(world.lines.items(), key=lambda _: dice.random()))  # type: ignore[assignment]
+    assert classes(world.reconcile(duck)) == classes(found)
+
+
+def test_the_order_of_files_batches_and_repeated_runs_change_no_cent(tmp_path: Path) -> None:
+    """One log in one file, in two files, in either order, taken in twice: the same report of the bill."""
+    records = [record(n, f"2026-10-{n + 1:02}T09:00:00Z", tokens=(1_000 * n, 100)) for n in range(1, 7)]
+    whole = [write_log(tmp_path / "whole.jsonl", records)]
+    parts = [write_log(tmp_path / "a.jsonl", records[3:]), write_log(tmp_path / "b.jsonl", records[:3])]
+    bill = SAMPLES / "openai_costs"
+    told = []
+    for number, paths in enumerate(([*whole, bill], [*parts, bill], [bill, *reversed(parts)])):
+        lake = Lake.open(tmp_path / f"lake{number}", create=True, text="none")
+        for _ in range(2):
+            ingest(lake, [str(path) for path in paths], spool=tmp_path)
+        told.append(asking.bills(config.load(None, lake=lake.path)))
+        told.append(asking.bills(config.load(None, lake=lake.path)))
+    assert all(bills == told[0] for bills in told)
+    assert told[0][0]["priced"] == Decimal("0.0585")  # 21,000 x 2.50 + 600 x 10.00, a million

@@ -23,6 +23,8 @@ from llmaudit.reconcile.rounding import ZERO
 from llmaudit.reconcile.units import Price, Want
 
 UNEXPLAINED, CUTOFF = "unexplained", "utc_cutoff"
+SAME_SCOPE = 0.6
+"""Counts whose value at list is further off a billed amount, as a share, are of other calls than the line."""
 
 
 @dataclass(frozen=True)
@@ -247,8 +249,10 @@ def _borrow_counts(bill: Bill, square: Square, told: facts.Facts) -> None:
     tokens = (
         tally.tokens if tier is None else tally.tiers.get(tier, tally.tiers.get(None, {}) if tier == "standard" else {})
     )
-    if square.key.family in tokens:
-        square.billed_q = tokens[square.key.family]
+    units = tokens.get(str(square.key.family))
+    price = told.price(square.key.model, tier, square.key.family, square.key.at)
+    if units and price and abs(float(square.billed) / (float(units) * float(price.list)) - 1) < SAME_SCOPE:
+        square.billed_q = units
         note = f"The bill has no quantities; those of {told.counted_by} stand for them."
         if note not in bill.assumptions:
             bill.assumptions.append(note)

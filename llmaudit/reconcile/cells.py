@@ -228,6 +228,9 @@ def lay_out(bill: Bill, slots: Sequence[Row], rate: Rate) -> None:
         place = _project(row, bill) if bill.by_project else None
         key = naming(bill.bucket(moment), place, row["model"], row["service_tier"] or "standard", row["token_class"])
         _add_calls(bill, _square(bill, key), row, rate(moment - bill.shift))
+    for square in bill.squares.values():
+        if square.key.family is None:  # a sum of unlike units is none
+            square.billed_q = None
     for square in bill.squares.values() if bill.counted else ():
         if not square.lines and square.key.family in FAMILIES:
             square.billed_q = ZERO

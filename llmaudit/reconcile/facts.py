@@ -22,6 +22,8 @@ class Tally:
     """Calls and tokens of one kind. `known_input` is of the `known` calls whose prompt an answered call shares."""
 
     calls: int = 0
+    says_calls: bool = True
+    """Whether every row says how many calls it counts."""
     known: int = 0
     known_input: Decimal = ZERO
     tokens: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(FAMILIES, ZERO))
@@ -29,6 +31,7 @@ class Tally:
 
     def add(self, row: Row) -> None:
         self.calls += row["calls"] or 0
+        self.says_calls &= row["calls"] is not None
         self.known += row.get("known_calls") or 0
         self.known_input += Decimal(row.get("known_input_tokens") or 0)
         tier = self.tiers.setdefault(tier_of(row.get("service_tier")), dict.fromkeys(FAMILIES, ZERO))

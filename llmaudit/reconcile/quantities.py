@@ -44,7 +44,7 @@ class Left:
 
 def explain(bill: Bill, facts: Facts, found: Evidence) -> None:
     """Name who used the units that only one side has. What nothing shows is left unexplained."""
-    squares = [square for square in bill.squares.values() if square.billed_q is not None and square.unit is not None]
+    squares = [s for s in bill.squares.values() if s.billed_q is not None and s.unit is not None and _is_of_calls(s)]
     for square in squares:
         square.quantity_part = money(Fraction(square.more) * square.unit) if square.unit else ZERO
     left = Left(squares)
@@ -63,6 +63,11 @@ def explain(bill: Bill, facts: Facts, found: Evidence) -> None:
         _more_on_the_bill(bill, facts, (at, model), part, left, found)
     for square in squares:
         left.take(square, left.of(square), UNEXPLAINED)
+
+
+def _is_of_calls(square: Square) -> bool:
+    """Searches and images are of calls where the log has some; storage and hours never are."""
+    return square.key.family in FAMILIES or bool(square.logged_q)
 
 
 def _grouped(squares: Sequence[Square], by: Callable[[Square], object]) -> Iterator[list[Square]]:
@@ -222,7 +227,7 @@ def _suspected(bill: Bill, facts: Facts, part: Sequence[Square], left: Left, fou
 def _more_calls(facts: Facts, place: Place) -> int | None:
     """Calls that the provider counts beyond those logged; None where it counts none of this."""
     tally = facts.counted.get(place)
-    return None if tally is None else tally.calls - facts.calls.get(place, 0)
+    return tally.calls - facts.calls.get(place, 0) if tally is not None and tally.says_calls else None
 
 
 def _more_on_the_bill(
@@ -260,11 +265,23 @@ def _is(failures: Tally, fresh: Decimal, extra: int | None) -> bool:
     return failures.known == failures.calls and failures.known_input == fresh
 
 
+MUCH = Decimal("0.2")
+LITTLE = Decimal("0.1")
+
+
 def _contradicted(facts: Facts, place: Place, part: Sequence[Square], left: Left) -> bool:
-    """Whether something speaks against calls that nobody logged: the provider counts what the log has, or some class has less on the bill."""
-    if any(left.of(square) < 0 for square in part if square.key.family in FAMILIES):
+    """Whether something speaks against calls that nobody logged.
+
+    Parts of tokens do; so do classes of which the bill has less, if they weigh much beside those of which it has more, or
+    if all of them are off by little; and so does the provider, where it counts what the log has.
+    """
+    if not facts.calls.get(place):
+        return False
+    tokens = [square for square in part if square.key.family in FAMILIES and left.of(square)]
+    if any(left.of(square) != left.of(square).to_integral_value() for square in tokens):
         return True
-    if any(units != units.to_integral_value() for units in map(left.of, part)):
+    more, fewer = (sum((_worth(s, left) for s in tokens if sign * left.of(s) > 0), ZERO) for sign in (1, -1))
+    if fewer and (fewer >= MUCH * more or all(abs(left.of(s)) <= LITTLE * s.logged_q for s in tokens)):
         return True
     tally = facts.counted.get(place)
     if tally is None:
@@ -273,7 +290,11 @@ def _contradicted(facts: Facts, place: Place, part: Sequence[Square], left: Left
     for square in part:
         if square.key.family in logged:
             logged[square.key.family] += square.logged_q
-    return tally.tokens == logged and _more_calls(facts, place) == 0
+    return tally.tokens == logged and not _more_calls(facts, place)
+
+
+def _worth(square: Square, left: Left) -> Decimal:
+    return money(Fraction(abs(left.of(square))) * square.unit) if square.unit else ZERO
 
 
 def _give_known_input(
