@@ -6,7 +6,9 @@ import json
 from decimal import Decimal
 
 import pytest
-from test_sources import counts, read_file
+from test_sources import counts, first_user, read_file
+
+from llmaudit.lake.pieces import plain_text
 
 AT = "2026-10-07T12:00:00Z"
 
@@ -181,7 +183,7 @@ def test_p1_p2_converse_counts_the_cache_beside_its_input(row_of):
     assert (*counts(row), row["cache_write_long_tokens"]) == (10 + 1_000 + 100, 1_000, 100, 5, 60)
     assert (row["provider"], row["provider_id"], row["request_model"]) == ("aws.bedrock", "q-9", request["modelId"])
     assert (row["temperature"], row["max_output_tokens"], row["tools_offered"], row["tools_called"]) == (0.5, 99, 1, 1)
-    assert (row["first_user"], row["system_head"], row["finish_reason"]) == ("Hi", "Be kind", "tool_use")
+    assert (first_user(row), plain_text(row["system_text"]), row["finish_reason"]) == ("Hi", "Be kind", "tool_use")
 
 
 def test_p8_events_of_a_converse_stream_are_one_answer(row_of):
@@ -206,7 +208,7 @@ def test_p8_events_of_a_converse_stream_are_one_answer(row_of):
 )  # fmt: skip
 def test_bodies_of_invoke_model_are_read_in_their_own_words(row_of, request_body, answer, expected):
     row = row_of(answer, request_body, model="some.model-v1:0", provider="bedrock")
-    assert (row["input_tokens"], row["output_tokens"], row["first_user"], row["output_text"]) == (
+    assert (row["input_tokens"], row["output_tokens"], first_user(row), row["output_text"]) == (
         *expected,
         "Hi",
         "Yes",
@@ -224,7 +226,7 @@ def test_words_of_other_makes_inside_a_text_change_nothing(row_of):
     body["choices"][0]["message"]["content"] = said
     row = row_of(body, {"model": "m", "messages": [{"role": "user", "content": f"contents, inferenceConfig: {said}"}]})
     assert (*counts(row), row["output_text"]) == (5, None, None, 4, said)
-    assert row["first_user"].endswith(said)
+    assert first_user(row).endswith(said)
 
 
 def test_odd_bodies_lose_no_record(tmp_path):

@@ -391,7 +391,7 @@ def test_an_observation_is_the_same_call_from_the_bucket_the_api_and_the_table()
 def test_texts_of_langfuse_are_read_from_json_in_strings():
     row = sample(OBSERVATIONS)[0][0]
     assert row["messages"] == ["system\x1fRank gifts.", "user\x1frope, lamp, chart"]
-    assert (row["first_user"], row["output_text"], row["temperature"]) == ("rope, lamp, chart", "lamp, chart, rope", 0)
+    assert (row["output_text"], row["temperature"]) == ("lamp, chart, rope", 0)
 
 
 def test_observations_of_another_shape_are_kept_and_an_unreadable_time_is_refused(reading_of):

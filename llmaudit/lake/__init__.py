@@ -47,6 +47,8 @@ TABLES = {
 }
 _TEMPORARY_KEY = b"llmaudit temporary lake"
 _COMMIT_TRIES = 8
+GROUP_ROWS = 16_384
+GROUP_BYTES = 2**25
 
 
 @dataclass(frozen=True)
@@ -166,16 +168,26 @@ class Part:
     def __init__(self, lake: Lake, table: str, path: Path) -> None:
         self._lake, self._table, self._path = lake, table, path
         self._writer: pq.ParquetWriter | None = None
+        self._held: list[pa.Table] = []
         self.rows = 0
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
+        """Add rows. Few are held until there are enough of them for a group of rows."""
         if not rows.num_rows:
+            return
+        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+        self._held.append(table.select(TABLES[self._table].names).cast(TABLES[self._table]))
+        self.rows += table.num_rows
+        if sum(map(len, self._held)) >= GROUP_ROWS or sum(held.nbytes for held in self._held) >= GROUP_BYTES:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        if not self._held:
             return
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, TABLES[self._table], compression="zstd")
-        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
-        self._writer.write_table(table.select(TABLES[self._table].names).cast(TABLES[self._table]))
-        self.rows += table.num_rows
+        self._writer.write_table(pa.concat_tables(self._held))
+        self._held = []
 
     def keep(self, column: str, wanted: Collection[int]) -> None:
         """Write the part anew with only those rows whose `column` is among `wanted`."""
@@ -192,6 +204,7 @@ class Part:
         written.unlink()
 
     def close(self) -> None:
+        self._write_held()
         if self._writer is not None:
             self._writer.close()
 
@@ -201,6 +214,7 @@ class Part:
             self._lake.commit(self._table, self._path, self.rows, transactions)
 
     def discard(self) -> None:
+        self._held = []
         self.close()
         self._path.unlink(missing_ok=True)
 

@@ -34,7 +34,7 @@ CHUNK_FILES = 2_000
 MOST_HEADS = 1_000
 MOST_LOOKS = 200
 GROUP_FILES = 500
-GROUP_BYTES = 2**26
+GROUP_BYTES = 2**28
 WRITTEN = ("requests", "charges", "usage", "texts", "samples", "quarantine", "ingests")
 SAYS_WHO = (
     "endpoint",

@@ -122,9 +122,35 @@ class Pieces:
         wanted, places = np.unique(self.codes[at], return_inverse=True)
         return describe(self.texts.take(pa.array(wanted))).take(pa.array(places, mask=self.counts == 0))
 
+    def system_text(self) -> pa.Array:
+        """What the system prompt says: the one beside the messages or else the first among them."""
+        at = self._firsts(self.kinds == SYSTEM)
+        among = self._firsts(self._has_role("system") | self._has_role("developer"))
+        return self._said(np.where(at >= 0, at, among))
+
+    def first_user(self) -> pa.Array:
+        """What the first user message says."""
+        return self._said(self._firsts(self._has_role("user")))
+
+    def _firsts(self, wanted: Flags) -> Ints:
+        """Place of each call's first piece that is `wanted`, or -1."""
+        found = np.full(len(self.counts), -1)
+        at = np.flatnonzero(wanted)[::-1]
+        found[self.owners[at]] = at
+        return found
+
+    def _said(self, at: Ints) -> pa.Array:
+        """What the pieces at these places say, without role and form; each distinct one is looked at once."""
+        has = at >= 0
+        wanted, places = np.unique(self.codes[at[has]], return_inverse=True)
+        index = np.zeros(len(at), np.int64)
+        index[has] = places
+        contents = _contents(self.texts.take(pa.array(wanted)), self.content_at[wanted])
+        return _spoken(contents).take(pa.array(index, mask=~has))
+
     def system_hash(self) -> pa.Array:
         """Hash over the system prompt wherever it stands; null where there is none."""
-        is_system = (self.kinds == SYSTEM) | self._has_role("system", "developer")
+        is_system = (self.kinds == SYSTEM) | self._has_role("system") | self._has_role("developer")
         total = np.zeros(len(self.counts), np.uint64)
         np.add.at(total, self.owners[is_system], self.hashes[is_system].view(np.uint64))
         has = np.bincount(self.owners[is_system], minlength=len(total)) > 0
@@ -137,10 +163,10 @@ class Pieces:
         total = np.bincount(self.owners, weights=content, minlength=len(self.counts)).astype(np.int64)
         return pa.array(total, mask=~self.known)
 
-    def _has_role(self, *roles: str) -> Flags:
-        marks = [flags(pc.starts_with(self.texts, f"{role}{UNIT}")) for role in roles]
-        has: Flags = np.logical_or.reduce(marks)
-        return has[self.codes]
+    def _has_role(self, role: str) -> Flags:
+        has = flags(pc.starts_with(self.texts, f"{role}{UNIT}"))[self.codes]
+        found: Flags = has & (self.kinds == MESSAGE)
+        return found
 
 
 def distinct(*columns: pa.Array) -> tuple[pa.Array, Ints]:
@@ -170,6 +196,33 @@ def hashes_of(column: pa.Array, key: bytes, prepare: Callable[[str], str] | None
     if prepare:
         texts = pa.array([prepare(text) for text in texts.to_pylist()], pa.string())
     return pa.array(keyed_hashes(texts, key), pa.int64()).take(encoded.indices)
+
+
+def _contents(texts: pa.Array, starts: Ints) -> pa.Array:
+    """Each text from its start on. Roles are few, so texts are cut by the length of their role."""
+    found = texts
+    for start in np.unique(starts[starts > 0]).tolist():
+        here = pa.array(starts == start)
+        found = pc.replace_with_mask(found, here, pc.utf8_slice_codeunits(texts.filter(here), start))
+    return found
+
+
+def _spoken(contents: pa.Array) -> pa.Array:
+    """The text parts of contents that are given in parts; contents without any as they are."""
+    in_parts = pc.starts_with(contents, "[{")
+    if not pc.any(in_parts).as_py():
+        return contents
+    said = pa.array([_text_parts(content) for content in contents.filter(in_parts).to_pylist()], pa.string())
+    return pc.replace_with_mask(contents, in_parts, said)
+
+
+def _text_parts(content: str) -> str:
+    try:
+        parts = json.loads(content)
+    except ValueError:
+        return content
+    texts = [part["text"] for part in parts if isinstance(part, dict) and part.get("text") is not None]
+    return "\n".join(text if isinstance(text, str) else json.dumps(text) for text in texts) or content
 
 
 def plain_text(content: str) -> str:

@@ -36,6 +36,7 @@ from llmaudit.lake.sketches import sketch
 from llmaudit.schema import SAMPLES, TEXTS
 
 END_CHARACTERS = 200
+OPENING_CHARACTERS = 512
 MOST_REMEMBERED = 2_000_000
 _KEPT = pa.schema([field for field in TEXTS if field.name != "batch_id"])
 _KINDS = {TOOLS: "tools", SYSTEM: "system", MESSAGE: "message"}
@@ -114,8 +115,9 @@ class Read:
         """Every text-derived column of `schema.REQUEST_ROWS`."""
         calls, pieces, key = self.calls, self.pieces, self.room.key
         chain, chain_bytes = pieces.chain()
-        template = hashes_of(_each_once(calls["system_head"], masked), key)
-        heads, tails = _ends(calls["first_user"])
+        openings = pc.utf8_slice_codeunits(pieces.system_text(), 0, OPENING_CHARACTERS)
+        template = hashes_of(_each_once(pc.coalesce(calls["system_head"], openings), masked), key)
+        heads, tails = _ends(pc.coalesce(calls["first_user"], pieces.first_user()))
         return {
             "prompt_hash": pieces.last(chain),
             "system_hash": pieces.system_hash(),

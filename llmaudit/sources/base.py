@@ -42,9 +42,11 @@ CALLS = pa.schema(
         schema.col("own_id", pa.string(), "The log's id of the call, meaningful in this source only."),
         *[f for f in schema.REQUESTS if f.name not in _COMMON and f not in schema.TEXT_COLUMNS],
         schema.col("system_text", pa.string(), "The system prompt, where the request has it outside its messages."),
-        schema.col("system_head", pa.string(), "The first 512 characters of the system prompt, wherever it stands."),
+        schema.col(
+            "system_head", pa.string(), "The first 512 characters of the system prompt, where the pieces do not say."
+        ),
         schema.col("messages", pa.list_(pa.string()), "Every message in order: role, unit separator, content."),
-        schema.col("first_user", pa.string(), "Content of the first user message."),
+        schema.col("first_user", pa.string(), "Content of the first user message, where the messages do not say."),
         schema.col("tools_text", pa.string(), "The tool schemas as JSON."),
         schema.col("params_text", pa.string(), "The request without its texts, as JSON."),
         schema.col("output_text", pa.string(), "The answer; tool calls follow a unit separator."),

@@ -47,7 +47,7 @@ create or replace macro as_utc(x) as
 -- JSON that was logged as a string of JSON, once or twice over.
 create or replace macro unwrapped(x) as
     case
-        when json_type(x) <> 'VARCHAR'
+        when not regexp_matches(x, '^\s*"')
         then x
         when json_type(try_cast(x ->> '$' as json)) = 'VARCHAR'
         then try_cast(try_cast(x ->> '$' as json) ->> '$' as json)
@@ -198,8 +198,13 @@ create or replace macro open_body(response) as
     end;
 
 create or replace macro was_streamed(response) as
-    json_type(response) = 'ARRAY'
-    or (json_type(response) = 'VARCHAR' and regexp_matches(response ->> '$', '(^|\n)data:\s*\{'));
+    case
+        when starts_with(response, '{')
+        then false
+        when json_type(response) = 'VARCHAR'
+        then regexp_matches(response ->> '$', '(^|\n)data:\s*\{')
+        else json_type(response) = 'ARRAY'
+    end;
 
 create or replace macro usage_shape() as
     '{"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
@@ -418,7 +423,15 @@ create or replace macro read_request(q, request) as
     'messages': coalesce(
             list_transform(
                 q.messages,
-                lambda m : concat(m.role, chr(31), concat_ws(chr(31), without_cache_marks(m.content), m.name, m.tool_calls))
+                lambda m : concat(
+                    m.role,
+                    chr(31),
+                    case
+                        when m.name is null and m.tool_calls is null
+                        then without_cache_marks(m.content)
+                        else concat_ws(chr(31), without_cache_marks(m.content), m.name, m.tool_calls)
+                    end
+                )
             ),
             input_items(q.input),
             input_items(q.prompt)

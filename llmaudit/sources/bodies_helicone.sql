@@ -160,9 +160,7 @@ select
             * case when regexp_full_match(coalesce(cost, costUSD), '\d{4,}') then 0.000000001 else 1 end
     end as reported_cost_usd,
     q.system_text as system_text,
-    q.system_head as system_head,
     q.messages as messages,
-    first_user_of(q.messages) as first_user,
     q.tools_text as tools_text,
     case when q.messages is not null then q.params_text end as params_text,
     a.output_text as output_text

@@ -230,9 +230,7 @@ select
     a.finish_reason as finish_reason,
     coalesce(try_cast(cost as decimal(38, 12)), try_cast(try_cast(cost as double) as decimal(38, 12))) as reported_cost_usd,
     q.system_text as system_text,
-    q.system_head as system_head,
     q.messages as messages,
-    first_user_of(q.messages) as first_user,
     q.tools_text as tools_text,
     case when q.messages is not null then q.params_text end as params_text,
     a.output_text as output_text

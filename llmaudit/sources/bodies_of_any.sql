@@ -3,14 +3,17 @@
 -- planning them takes longer than reading a small file.
 -- What a count includes is resolved on the way: the prompt includes what was read from and written to the
 -- cache, the completion includes the thoughts. Bodies that are not theirs pass as they are.
+-- Keys that only requests of other makes have. Of a request that was logged as text, its words are looked at instead.
 create or replace macro asks_foreign(request) as
-    contains(request, 'contents')
-    or contains(request, 'inferenceConfig')
-    or contains(request, 'toolConfig')
-    or contains(request, 'modelId')
-    or contains(request, 'inputText')
-    or contains(request, 'max_gen_len')
-    or contains(request, 'chat_history');
+    case
+        when starts_with(request, '{')
+        then
+            list_has_any(
+                json_keys(request),
+                ['contents', 'inferenceConfig', 'toolConfig', 'modelId', 'inputText', 'max_gen_len', 'chat_history']
+            )
+        else regexp_matches(request, 'contents|inferenceConfig|toolConfig|modelId|inputText|max_gen_len|chat_history')
+    end;
 
 create or replace macro answers_foreign(response) as
     contains(response, 'usageMetadata')
@@ -209,7 +212,7 @@ create or replace macro bedrock_request_as_openai(request) as
 
 create or replace macro as_openai_request(request) as
     case
-        when contains(request, 'contents') and json_type(unwrapped(request), '$.contents') is not null
+        when asks_foreign(request) and json_type(unwrapped(request), '$.contents') is not null
         then gemini_request_as_openai(unwrapped(request))
         when
             asks_foreign(request)

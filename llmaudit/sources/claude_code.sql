@@ -23,23 +23,27 @@ with
         from raw
     ),
     lines as (select * replace (case when kind is null then content end as content) from sorted_lines),
-    counted as (
-        select
-            *,
-            coalesce('message ' || message_id, 'line ' || record) as call,
-            from_json(usage, usage_shape()) as u,
-            coalesce(try_cast(issidechain as boolean), false) as is_sidechain
-        from lines
-        where kind is null
-    ),
     totalled as (
         select
             *,
-            coalesce(as_count(u.input_tokens), 0)
-            + coalesce(as_count(u.cache_read_input_tokens), 0)
-            + coalesce(as_count(u.cache_creation_input_tokens), 0)
-            + coalesce(as_count(u.output_tokens), 0) as total_tokens
-        from counted
+            coalesce('message ' || message_id, 'line ' || record) as call,
+            coalesce(try_cast(issidechain as boolean), false) as is_sidechain,
+            list_sum(
+                list_transform(
+                    json_extract_string(
+                        usage,
+                        [
+                            '$.input_tokens',
+                            '$.cache_read_input_tokens',
+                            '$.cache_creation_input_tokens',
+                            '$.output_tokens'
+                        ]
+                    ),
+                    lambda n:coalesce(as_count(n), 0)
+                )
+            ) as total_tokens
+        from lines
+        where kind is null
     ),
     calls as (
         select
@@ -51,7 +55,7 @@ with
             min(as_utc(timestamp)) as started_at,
             min(timestamp) as timestamp,
             any_value(message_id) as message_id,
-            arg_max(u, struct_pack(a := total_tokens, b := record)) as u,
+            arg_max(usage, struct_pack(a := total_tokens, b := record)) as usage,
             arg_max(model, struct_pack(a := total_tokens, b := record)) as model,
             arg_max(stop_reason, struct_pack(a := total_tokens, b := record)) as stop_reason,
             arg_min(uuid, record) as uuid,
@@ -105,7 +109,8 @@ with
         from parts_once
         group by file, call
     ),
-    bodies as (select *, read_usage(u, true) as counted from calls left join answers using (file, call))
+    opened as (select *, from_json(usage, usage_shape()) as u from calls),
+    bodies as (select *, read_usage(u, true) as counted from opened left join answers using (file, call))
 select
     record,
     merged,

@@ -224,9 +224,7 @@ select
         then try_cast(response_cost as decimal(38, 12))
     end as reported_cost_usd,
     q.system_text as system_text,
-    q.system_head as system_head,
     q.messages as messages,
-    first_user_of(q.messages) as first_user,
     q.tools_text as tools_text,
     case when q.messages is not null then q.params_text end as params_text,
     case when not coalesce(is_answer_hidden, false) then a.output_text end as output_text

@@ -35,9 +35,13 @@ select
     started_at,
     try_cast(latency_ms as double) as duration_ms,
     try_cast(ttft_ms as double) as first_token_ms,
-    coalesce(gateway_provider(provider), a.provider, case when a.is_anthropic then 'anthropic' end) as provider,
+    coalesce(
+        gateway_provider(provider), a.provider, case when a.is_anthropic then 'anthropic' end
+    ) as provider,
     account_id,
-    coalesce(billing_mode, case when a.service_tier = 'provisioned' then 'provisioned' end, 'metered') as billing_mode,
+    coalesce(
+        billing_mode, case when a.service_tier = 'provisioned' then 'provisioned' end, 'metered'
+    ) as billing_mode,
     coalesce(operation, a.operation, 'chat') as operation,
     coalesce(q.model, model) as request_model,
     a.model as response_model,
@@ -93,9 +97,7 @@ select
     a.finish_reason as finish_reason,
     coalesce(try_cast(cost_usd as decimal(38, 12)), a.reported_cost_usd) as reported_cost_usd,
     q.system_text as system_text,
-    q.system_head as system_head,
     q.messages as messages,
-    first_user_of(q.messages) as first_user,
     q.tools_text as tools_text,
     case
         when q.model is null and model is not null

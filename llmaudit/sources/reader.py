@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.resources import files
-from itertools import dropwhile, islice
+from itertools import accumulate, dropwhile, islice
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
@@ -42,7 +42,7 @@ HEAD_BYTES = 200
 FAST_RECORD_BYTES = 16 * 2**20
 MOST_LINES_OF_A_RECORD = 20_000
 COPIES_OF_A_LONG_LINE = 60
-SMALL_FILE_BYTES = 4 * 2**20
+SMALL_FILE_BYTES = 64 * 2**20
 RECORD_BITS = 32
 FIRST_RECORD = 2**RECORD_BITS
 """Where several files are read as one, the upper half of a record's number says which file it is of."""
@@ -106,14 +106,10 @@ def read_together(source: Source, files: Sequence[tuple[Path, Reading, ReadOptio
     A file of which a record could not be read at once is read again by itself.
     """
     with _connection(files[0][2]) as con:
-        _make_room(con, files[0][2], 0)
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in source.columns.items())
-        _close_lines(con)
-        con.execute(f"create or replace table gathered (record bigint, unread boolean, {columns})")
-        try:
-            apart = _gather(con, source, [path for path, _, _ in files])
-            con.execute("create or replace view raw as select * from gathered")
-            _in_one_language(con, source)
+        longest = max(options.longest_line for _, _, options in files)
+        _make_room(con, files[0][2], longest)
+        whole = _open_together(con, source, [path for path, _, _ in files], longest)
+        if whole:
             refused: list[tuple[int, int, str]] = []
             readings = [reading for _, reading, _ in files]
             for batch in _ahead(con, _select(con, source, *[each for _, _, each in files])):
@@ -121,10 +117,7 @@ def read_together(source: Source, files: Sequence[tuple[Path, Reading, ReadOptio
                 yield numbers, rows.select(TABLES[source.table].names)
             for file, at, reason in refused:
                 readings[file].refused.append(Refused(at, reason, ""))
-        finally:
-            _close_lines(con)
-            con.execute("drop table gathered")
-    for file in apart:
+    for file in sorted({*range(len(files))} - whole):
         yield from ((np.full(len(batch), file), batch) for batch in read(source, *files[file]))
 
 
@@ -138,21 +131,35 @@ def fits_together(source: Source, path: Path) -> bool:
     )
 
 
-def _gather(con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path]) -> list[int]:
-    """Put the records of all files into one table; return the files that must be looked at one by one."""
-    apart = []
-    for file, path in enumerate(paths):
-        try:
-            con.execute(f"insert into gathered {_lines_of(source, path, 0, file)}")
-        except duckdb.Error:
-            apart.append(file)
-    found = con.sql(
-        f"select record // {FIRST_RECORD} as file, bool_or(unread) as unread from gathered group by all"
-    ).fetchall()
-    whole = {file for file, unread in found if not unread}
-    apart = [file for file in range(len(paths)) if file in apart or file not in whole]
-    con.execute(f"delete from gathered where record // {FIRST_RECORD} in (select unnest(?))", [apart])
-    return apart
+def _open_together(
+    con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path], longest_line: int
+) -> set[int]:
+    """Make `raw` the records of all files that can be read at once, one file after the other; return which those are."""
+    all_json = _json(source, paths, longest_line)
+    looked = (
+        f"select file_index, count(*), count(*) filter (where {_all_null(_plain(source))}), bool_or({_is_foreign(source)}) "
+        f"from {all_json} group by file_index order by file_index"
+    )
+    unread = f"select distinct file_index from {all_json} where {_all_null(source.columns)}"
+    try:
+        found = con.sql(looked).fetchall()
+        bad = {file for (file,) in con.sql(unread).fetchall()} if any(silent for *_, silent, _ in found) else set()
+    except duckdb.Error:
+        return set()
+    whole = [(file, records, foreign) for file, records, _, foreign in found if file not in bad]
+    if not whole:
+        return set()
+    numbers = [file for file, _, _ in whole]
+    before = list(accumulate((records for _, records, _ in whole), initial=0))[:-1]
+    places = [FIRST_RECORD * file - start for file, start in zip(numbers, before, strict=True)]
+    _close_lines(con)
+    con.execute(
+        f"create view raw as select {places}[file_index::bigint + 1] + row_number() over () as record, false as unread, * "
+        f"from {_json(source, [paths[file] for file in numbers], longest_line)}"
+    )
+    if any(foreign for _, _, foreign in whole):
+        _in_one_language(con, source)
+    return set(numbers)
 
 
 def _by_file(batch: pa.RecordBatch) -> Rows:
@@ -212,23 +219,31 @@ def _make_room(con: duckdb.DuckDBPyConnection, options: ReadOptions, longest_lin
 
 
 def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> bool:
-    """Make one cheap pass over the columns: whether every record gives something, so that every record may be kept."""
-    plain = [name for name, kind in source.columns.items() if kind == "VARCHAR"]
+    """Make one cheap pass over the columns: whether every record gives something, so that every record may be kept.
+
+    What the same pass tells of the bodies' languages is made use of at once.
+    """
+    is_foreign = "false" if source.made else _is_foreign(source)
     try:
         _open_lines(con, source, path, longest_line)
-        [(silent, records)] = con.sql(
-            f"select count(*) filter (where {_all_null(plain)}), count(*) from raw"
+        [(silent, records, foreign)] = con.sql(
+            f"select count(*) filter (where {_all_null(_plain(source))}), count(*), bool_or({is_foreign}) from raw"
         ).fetchall()
         if silent:
             [(silent,)] = con.sql("select count(*) filter (where unread) from raw").fetchall()
     except duckdb.Error:
         return False
+    if foreign:
+        _in_one_language(con, source)
     return bool(silent == 0 and records > 0)
 
 
 def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> None:
     _close_lines(con)
-    con.execute(f"create view raw as {_lines_of(source, path, longest_line)}")
+    con.execute(
+        f"create view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, * "
+        f"from {_json(source, [path], longest_line)}"
+    )
 
 
 def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
@@ -257,27 +272,43 @@ def _looked_up(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOpti
     con.execute(f"create view raw as select record, unread, {made} from file_columns")
 
 
-def _in_one_language(con: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Where `raw` holds bodies of other makes, bring them to OpenAI's words. Planning that takes long: only then."""
+def _is_foreign(source: Source) -> str:
+    """Condition: whether a record holds bodies of another make than OpenAI's and Anthropic's."""
     if source.bodies is None:
-        return
+        return "false"
     asked, answered = source.bodies
-    is_foreign = f'asks_foreign("{asked}") or answers_foreign("{answered}")'
-    if con.sql(f"select 1 from raw where {is_foreign} limit 1").fetchall():
-        told = f'as_openai_request("{asked}") as "{asked}", as_openai_response("{answered}") as "{answered}"'
-        con.execute("alter view raw rename to records")
-        con.execute(f"create view raw as select * replace ({told}) from records")
+    return f'asks_foreign("{asked}") or answers_foreign("{answered}")'
 
 
-def _lines_of(source: Source, path: Path, longest_line: int, file: int = 0) -> str:
-    """SELECT of a file's records with the columns that the data sheet declares."""
+def _hold_foreign(con: duckdb.DuckDBPyConnection, source: Source) -> bool:
+    return source.bodies is not None and bool(
+        con.sql(f"select 1 from raw where {_is_foreign(source)} limit 1").fetchall()
+    )
+
+
+def _in_one_language(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Bring the bodies of `raw` to OpenAI's words. Planning that takes long, so only where some are of another make."""
+    assert source.bodies is not None
+    asked, answered = source.bodies
+    told = f'as_openai_request("{asked}") as "{asked}", as_openai_response("{answered}") as "{answered}"'
+    con.execute("alter view raw rename to records")
+    con.execute(f"create view raw as select * replace ({told}) from records")
+
+
+def _json(source: Source, paths: Sequence[Path], longest_line: int) -> str:
+    """Table function for the records of files of one compression, with the columns that the data sheet declares."""
+    names = ", ".join(_literal(str(path)) for path in paths)
     columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in source.columns.items())
     longest = max(FAST_RECORD_BYTES, int(longest_line * 1.05) + 1_024)
     return (
-        f"select {FIRST_RECORD * file} + row_number() over () as record, {_all_null(source.columns)} as unread, * "
-        f"from read_json({_literal(str(path))}, columns = {{{columns}}}, format = 'newline_delimited', "
-        f"ignore_errors = true, maximum_object_size = {longest}, compression = {_literal(_compression(path))})"
+        f"read_json([{names}], columns = {{{columns}}}, format = 'newline_delimited', "
+        f"ignore_errors = true, maximum_object_size = {longest}, compression = {_literal(_compression(paths[0]))})"
     )
+
+
+def _plain(source: Source) -> list[str]:
+    """Columns that cost little to look at. A record that gives none of them may still give another."""
+    return [name for name, kind in source.columns.items() if kind == "VARCHAR"] or list(source.columns)
 
 
 def _all_null(columns: Iterable[str]) -> str:
@@ -293,7 +324,8 @@ def _rows(
 ) -> Iterator[pa.RecordBatch]:
     if source.made:
         _looked_up(con, source, options, reading)
-    _in_one_language(con, source)
+    if (source.made or mended) and _hold_foreign(con, source):
+        _in_one_language(con, source)
     refused: list[tuple[int, int, str]] = []
     for batch in _ahead(con, _select(con, source, options)):
         _, kept = _sorted_out(np.zeros(len(batch), np.int64), batch, [reading], refused)

@@ -48,9 +48,7 @@ select
     coalesce(a.error_type, trim(regexp_extract(failure, '^([^:{]+)', 1))) as error_type,
     a.finish_reason as finish_reason,
     q.system_text as system_text,
-    q.system_head as system_head,
     q.messages as messages,
-    first_user_of(q.messages) as first_user,
     q.tools_text as tools_text,
     q.params_text as params_text,
     a.output_text as output_text
