@@ -16,12 +16,13 @@ from llmaudit import assemble, pipeline, queries, schema
 from llmaudit import engine as engines
 from llmaudit.config import AuditConfig
 from llmaudit.errors import AuditError
+from llmaudit.lake import TABLES as TABLES_OF_LAKE
 from llmaudit.lake import Lake
 from llmaudit.pricing.behind import behind
 from llmaudit.pricing.user import TOKEN_CLASSES
 
 ROWS_SHOWN = 50
-TABLES = ("requests", "charges", "usage", "prices", "texts", "ingests", "quarantine")
+TABLES = ("requests", "charges", "usage", "prices", "texts", "ingests", "quarantine", "finding_calls", "decisions")
 
 
 def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
@@ -36,6 +37,8 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
             engine.put("prices", behind(book, used))
         engine.put("ingests", lake.ingests().to_arrow())
         engine.put("quarantine", lake.quarantine().to_arrow())
+        for table in ("finding_calls", "decisions"):
+            engine.attach(table, lake.files(table), TABLES_OF_LAKE[table])
         if "texts" in sql.lower():
             engine.attach("text_rows", lake.files("texts"), schema.TEXTS)
             queries.run(engine, "kept_texts", into="texts")

@@ -273,7 +273,8 @@ def _finding(
 ) -> dict[str, Any]:
     lever, (endpoint, model) = step.lever, place
     costs = sum((charge.cost_usd for charge in charged if charge.cost_usd is not None), Decimal(0))
-    span = interval(saved, blocks, costs, (more.get("low_factor", 1.0), more.get("high_factor", 1.0)))
+    factors = (more.get("low_factor", 1.0), more.get("high_factor", 1.0))
+    span = interval(saved, blocks, costs, factors, _kept(step))
     touched = sum(row.requests for row in saved)
     return {
         "id": finding_id(lever.name, endpoint, model),
@@ -293,12 +294,25 @@ def _finding(
             **_running(charged, costs),
             **{name: value for name, value in more.items() if name not in ("endpoint", "model")},
         },
-        "assumes": [*lever.assumes(), *_unpriced(charged)],
+        "assumes": [*lever.assumes(), *_unpriced(charged), *_floored(step)],
         "action": lever.action,
         "effort": lever.effort,
         "risk": lever.risk,
         "status": "open",
     }
+
+
+def _kept(step: Step) -> Decimal:
+    """The part of what calls cost less that is due less, where a commitment or a credit holds the rest up."""
+    avoided = sum((row.saving_usd for row in step.saved), Decimal(0))
+    return 1 - step.floored_usd / avoided if avoided and step.floored_usd else Decimal(1)
+
+
+def _floored(step: Step) -> list[str]:
+    if not step.floored_usd:
+        return []
+    held = f"a commitment or credit holds up ${step.floored_usd:,.2f} of what this change saves on all endpoints"
+    return [f"{held}; each of its findings bears an equal part of that"]
 
 
 def _running(charged: Sequence[Charged], costs: Decimal) -> dict[str, Any]:
@@ -587,6 +601,7 @@ def _step(step: Step) -> dict[str, Any]:
         "in_order_usd": step.in_order_usd,
         "shapley_usd": step.shapley_usd,
         "shapley_error_usd": step.shapley_error_usd,
+        "floored_usd": step.floored_usd,
         "effort": step.lever.effort,
         "risk": step.lever.risk,
         "after_usd": step.after_usd,

@@ -36,6 +36,8 @@ prices_app = typer.Typer(help="The dated price book.", no_args_is_help=True, ric
 app.add_typer(prices_app, name="prices")
 export_app = typer.Typer(help="Hand-offs to other tools.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(export_app, name="export")
+findings_app = typer.Typer(help="What was decided about findings.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(findings_app, name="findings")
 
 
 class EngineName(StrEnum):
@@ -449,6 +451,71 @@ def export_tables(
             run.close()
     if not quiet:
         typer.echo(f"{output}: {len(written):,} file{'' if len(written) == 1 else 's'}.")
+    return DONE
+
+
+FindingId = Annotated[str, typer.Argument(help="Id of the finding, as report.json and the report's pages have it.")]
+FindingsLake = Annotated[Path, typer.Option("--lake", help="Folder of the lake.")]
+Owner = Annotated[str | None, typer.Option(help="Who sees to it.", show_default=False)]
+Reason = Annotated[str | None, typer.Option(help="Why, for those who ask later.", show_default=False)]
+Until = Annotated[
+    str | None, typer.Option(help="Last day it holds, YYYY-MM-DD; then it is open again.", show_default=False)
+]
+
+
+@findings_app.command("list")
+def findings_list(lake: FindingsLake) -> int:
+    """List the findings of the last report, the largest first, with what was decided about each."""
+    from llmaudit import asking
+    from llmaudit.lake import Lake, decisions
+
+    asking.write(decisions.listed(Lake.open(lake)), "table", None)
+    return DONE
+
+
+@findings_app.command("accept")
+def findings_accept(
+    finding: FindingId, lake: FindingsLake, owner: Owner = None, reason: Reason = None, until: Until = None
+) -> int:
+    """Somebody sees to it."""
+    return _decide(finding, lake, "accepted", owner, reason, until)
+
+
+@findings_app.command("decline")
+def findings_decline(
+    finding: FindingId, lake: FindingsLake, owner: Owner = None, reason: Reason = None, until: Until = None
+) -> int:
+    """Nobody will: the finding is shown apart, and no plan counts it. Needs a reason."""
+    return _decide(finding, lake, "declined", owner, reason, until)
+
+
+@findings_app.command("done")
+def findings_done(
+    finding: FindingId, lake: FindingsLake, owner: Owner = None, reason: Reason = None, until: Until = None
+) -> int:
+    """It was done; what is found of it still is what is left."""
+    return _decide(finding, lake, "done", owner, reason, until)
+
+
+@findings_app.command("reopen")
+def findings_reopen(finding: FindingId, lake: FindingsLake) -> int:
+    """Forget what was decided."""
+    from llmaudit.lake import Lake, decisions
+
+    decisions.reopen(Lake.open(lake), finding)
+    typer.echo(f"{finding}: open")
+    return DONE
+
+
+def _decide(finding: str, lake: Path, status: str, owner: str | None, reason: str | None, until: str | None) -> int:
+    from datetime import UTC, datetime
+
+    from llmaudit.lake import Lake, decisions
+
+    today = datetime.now(UTC).date()
+    decided = decisions.Decision(finding, status, today, owner, reason, _day("--until", until))
+    decisions.decide(Lake.open(lake), decided)
+    typer.echo(f"{finding}: {status}" + (f" until {decided.until}" if decided.until else ""))
     return DONE
 
 

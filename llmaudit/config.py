@@ -40,6 +40,8 @@ class AuditConfig:
     levers: tuple[str, ...] = ()
     """Levers to pull; empty is every one."""
     without: tuple[str, ...] = ()
+    sandbox: tuple[str, ...] = ()
+    """Endpoints where nobody wants to save: in the totals, and in no finding and no plan."""
     lever_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Lever -> its settings, as `[levers.<name>]` of llmaudit.toml has them."""
     prices: Path | None = None
@@ -176,6 +178,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "as_of": _DAY,
     "levers": _NAMES,
     "without": _NAMES,
+    "sandbox": (list, 'a list of endpoints, such as ["/playground"]'),
     "ttl_seconds": (int, "a whole number of seconds"),
     "keep_steps": _SWITCH,
     "strict": _SWITCH,

@@ -282,6 +282,7 @@ def _day(name: str, value: str | date) -> date:
 _READ: dict[str, Callable[[str, Any], Any]] = {
     "levers": _names,
     "without": _names,
+    "sandbox": _names,
     "lake": _path,
     "prices": _path,
     "rates": _path,

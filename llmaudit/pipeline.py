@@ -24,6 +24,7 @@ from llmaudit import (
     queries,
     reconcile,
     repricing,
+    savings,
     schema,
     sources,
 )
@@ -34,6 +35,7 @@ from llmaudit.detectors.verdicts import Verdict, judge
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.lake import TABLES, Lake, owners
+from llmaudit.lake.decisions import kept
 from llmaudit.lake.deliveries import deliveries
 from llmaudit.lake.intake import Intake, ingest, key_name
 from llmaudit.lake.sampling import SAMPLE_PER_STRATUM
@@ -113,15 +115,31 @@ def run(
             found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
         )
         tell("Replaying levers")
-        days = _window_days(config, facts)
-        replay = Replay(engine, book, "metered", money, by_day=days >= FEWEST_DAYS)
+        window = assemble.window(config, *_extent(facts), [*facts.sources, *facts.extents])
+        decisions, day = kept(lake), config.as_of or datetime.now(UTC).date()
+        replay = Replay(
+            engine,
+            book,
+            _wanted(engine, config),
+            money,
+            by_day=window["days"] >= FEWEST_DAYS,
+            due=savings.due(book.user.contract, window),
+            declined=savings.declined(decisions, day),
+        )
         pulled = _instances(chosen, config, verdicts, replay)
         headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
         everything = replay.plan(pulled, facts.total)
         tell("Writing the report")
-        report = _report(
-            config, lake, book, facts, verdicts, headline, everything, _evidence(engine, pulled), replay.blocks(days)
+        steps = [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")]
+        steps += replay.declined_steps(pulled)
+        findings = assemble.findings(
+            steps,
+            replay.blocks(window["days"]),
+            window["month_factor"],
+            _evidence(engine, replay.usage, pulled, config.sandbox),
         )
+        findings = savings.with_status(findings, decisions, day)
+        report = _report(config, lake, book, facts, verdicts, headline, everything, findings, window)
         report["allocation"] = _allocated(engine, book, sharing, report["window"]["days"])
         report["prompt_caching"] = assemble.prompt_caching(_outlook(engine), report["findings"])
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
@@ -129,6 +147,7 @@ def run(
             config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
         )
         report["warnings"] += doubts.rewritten(_remember(config, lake, engine, book))
+        engine.put("finding_calls", savings.calls_behind(engine, steps, findings))
         _keep(config, lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
@@ -372,7 +391,9 @@ def _days(first: datetime | None, last: datetime | None, config: AuditConfig) ->
 def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Verdict], replay: Replay) -> list[Lever]:
     """The levers to pull, with their settings. Endpoints that would cost more on a tuned model are not moved."""
     pulled = [levers.make(name, _settings(name, config)) for name in chosen if name != FineTune.name]
-    movable = tuple(v.endpoint for v in verdicts if v.verdict == "move" and v.endpoint)
+    movable = tuple(
+        v.endpoint for v in verdicts if v.verdict == "move" and v.endpoint and v.endpoint not in config.sandbox
+    )
     if FineTune.name not in chosen or not movable:
         return pulled
     move = levers.make(FineTune.name, {"endpoints": list(movable), **_settings(FineTune.name, config)})
@@ -381,11 +402,21 @@ def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Ve
     return [*pulled, replace(move, endpoints=worth)] if worth else pulled
 
 
-def _evidence(engine: Engine, pulled: Sequence[Lever]) -> dict[str, dict[assemble.Site, Mapping[str, Any]]]:
+def _wanted(engine: Engine, config: AuditConfig) -> str:
+    """The calls that levers are pulled on: all that a meter charges, but for those of a sandbox."""
+    if not config.sandbox:
+        return "metered"
+    engine.put("sandbox", pa.table({"endpoint": pa.array(config.sandbox, pa.string())}))
+    return queries.run(engine, "outside_sandbox", usage="metered")
+
+
+def _evidence(
+    engine: Engine, usage: str, pulled: Sequence[Lever], sandbox: Sequence[str]
+) -> dict[str, dict[assemble.Site, Mapping[str, Any]]]:
     """What each lever can say of an endpoint and model, besides money."""
-    tables = {lever.name: lever.evidence(engine, "metered") for lever in pulled}
+    tables = {lever.name: lever.evidence(engine, usage) for lever in pulled}
     return {
-        name: {(row["endpoint"], row["model"]): row for row in _rows(engine, table)}
+        name: {(row["endpoint"], row["model"]): row for row in _rows(engine, table) if row["endpoint"] not in sandbox}
         for name, table in tables.items()
         if table is not None
     }
@@ -413,17 +444,10 @@ def _report(
     verdicts: Sequence[Verdict],
     headline: Plan,
     everything: Plan,
-    evidence: Mapping[str, Mapping[assemble.Site, Mapping[str, Any]]],
-    blocks: Callable[[assemble.Site], int],
+    found: Sequence[dict[str, Any]],
+    window: Mapping[str, Any],
 ) -> dict[str, Any]:
     """`report.json`, but for what the run says of itself."""
-    window = assemble.window(config, *_extent(facts), [*facts.sources, *facts.extents])
-    found = assemble.findings(
-        [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")],
-        blocks,
-        window["month_factor"],
-        evidence,
-    )
     return {
         "schema_version": 1,
         "generated_at": assemble.generated_at(config, datetime.now(UTC)),
@@ -453,10 +477,6 @@ def _report(
 
 def _allocated(engine: Engine, book: pricing.Book, sharing: allocation.Rules, days: int) -> list[dict[str, Any]]:
     return allocation.as_report(allocation.tables(engine, sharing, hours=days * 24, terms=book.user.contract))
-
-
-def _window_days(config: AuditConfig, facts: _Facts) -> int:
-    return int(assemble.window(config, *_extent(facts), facts.sources)["days"])
 
 
 def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:
@@ -491,6 +511,7 @@ def _keep(config: AuditConfig, lake: Lake, engine: Engine) -> None:
     if config.lake is None:
         return
     lake.replace("endpoints", engine.fetch("discovered"))
+    lake.replace("finding_calls", engine.fetch("finding_calls"))
     if config.keep_steps:
         folder = lake.path / "steps"
         folder.mkdir(exist_ok=True)

@@ -279,6 +279,32 @@ FORGOTTEN = pa.schema(
 )
 """Users whose calls arrive without name and texts; see lake/forgetting.py."""
 
+FINDING_CALLS = pa.schema(
+    [
+        col("finding_id", pa.string(), "The finding, as report.json names it."),
+        col("lever", pa.string(), "The lever that found it; its query is queries/<lever>.sql of the package."),
+        REQUESTS.field("request_id"),
+        col("before_usd", USD, "What the call cost when the lever came to it; null where nothing prices it."),
+        col("after_usd", USD, "What it would have cost."),
+        col("place", pa.int64(), "1 is the call that saves most. The first 1,000 of a finding are kept."),
+        col("requests", pa.int64(), "All calls of the finding."),
+        col("saving_usd", USD, "What the whole finding is expected to save."),
+    ]
+)
+"""The calls behind each finding of the last report."""
+
+DECISIONS = pa.schema(
+    [
+        col("finding_id", pa.string(), "The finding, as report.json names it."),
+        col("status", pa.string(), "accepted, declined or done."),
+        col("decided_on", pa.date32(), "When."),
+        col("owner", pa.string(), "Who sees to it."),
+        col("reason", pa.string(), "Why."),
+        col("until", pa.date32(), "Last day it holds; after it the finding is open again."),
+    ]
+)
+"""What people decided about findings."""
+
 PRICED = pa.schema(
     [
         *REQUESTS,
@@ -347,6 +373,8 @@ def markdown() -> str:
         "texts": TEXTS,
         "ingests": INGESTS,
         "quarantine": QUARANTINE,
+        "finding_calls": FINDING_CALLS,
+        "decisions": DECISIONS,
     }
     lines = [
         "# Tables",

@@ -35,6 +35,7 @@ FLOW = (
     ("reconcile", "supply", "watch", "export", "allocation", "repricing"),
     ("report",),
     ("assemble", "doubts"),
+    ("savings",),
     ("pipeline",),
     ("notebook", "asking"),
     ("cli",),

@@ -1,18 +1,21 @@
 """Replay on small logs: what a plan says, worked out by hand, and how sure it says it is."""
 
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_logs import call, replay
 
 from llmaudit.engine.duckdb import DuckDB
+from llmaudit.levers.base import CHARGES
 from llmaudit.levers.exact_duplicates import ExactDuplicates
 from llmaudit.levers.failed_calls import FailedCalls
 from llmaudit.levers.fine_tune import FineTune
-from llmaudit.replay import MICRO, Saved, _rounded, interval
+from llmaudit.replay import MICRO, Replay, Saved, _rounded, interval
 
 ROUTE = FineTune(["/faq"])
 """ministral-8b: $0.15 a million tokens, in and out."""
@@ -199,3 +202,96 @@ def test_no_parts_are_no_parts():
 @pytest.mark.parametrize("total", ["0.000009", "-0.000009"])
 def test_an_unexplained_total_is_shared_evenly(total):
     assert _rounded([Decimal(0)] * 3, Decimal(total)) == [Decimal(total) / 3] * 3
+
+
+# --- what is due ----------------------------------------------------------------------------------
+
+
+def promised(floor):
+    """A commitment: at least so much is due."""
+    return lambda spend: max(sum(spend.values(), Decimal(0)), Decimal(floor))
+
+
+def test_savings_do_not_go_below_a_commitment(duck):
+    made = replay(duck, LOG)
+    held = Replay(duck, made.book, made.usage, made.money, due=promised("0.009"))
+    plan = held.plan([FailedCalls(), ExactDuplicates(), ROUTE], BILL)
+    # 0.0140 -> 0.0105 -> 0.0090, where it stays: the cache gains 0.0015 of its 0.0035, the tuned model nothing
+    assert [step.in_order_usd for step in plan.steps] == [Decimal("0.0035"), Decimal("0.0015"), 0]
+    assert [step.floored_usd for step in plan.steps] == [0, Decimal("0.0020"), Decimal("0.003335")]
+    assert plan.saving_usd == sum(step.shapley_usd for step in plan.steps) == Decimal("0.0050")
+
+
+def test_a_commitment_that_is_not_met_anyway_leaves_nothing_to_save(duck):
+    made = replay(duck, LOG)
+    held = Replay(duck, made.book, made.usage, made.money, due=promised("1"))
+    assert held.plan([FailedCalls(), ROUTE], BILL).saving_usd == 0
+
+
+def test_what_moves_to_another_provider_does_not_meet_the_commitment_to_the_first(duck):
+    made = replay(duck, LOG)
+
+    def due(spend):
+        openai = sum((usd for (_, provider, _), usd in spend.items() if provider == "openai"), Decimal(0))
+        return max(openai, Decimal("0.0140")) + sum(spend.values(), Decimal(0)) - openai
+
+    held = Replay(duck, made.book, made.usage, made.money, due=due)
+    # the two calls of /faq that were answered cost 2 x 0.000165 elsewhere, and OpenAI is owed what it was
+    assert held.plan([ROUTE], BILL).saving_usd == Decimal("-0.000330")
+
+
+# --- declined -------------------------------------------------------------------------------------
+
+
+def test_a_declined_finding_is_in_no_plan_and_still_worked_out(duck):
+    made = replay(duck, LOG)
+    held = Replay(duck, made.book, made.usage, made.money, declined={"failed_calls": [("/faq", "gpt-4o-2024-08-06")]})
+    assert held.plan([FailedCalls()], BILL).saving_usd == 0
+    [step] = held.declined_steps([FailedCalls(), ExactDuplicates()])
+    assert (step.lever, step.standalone_usd) == (FailedCalls(), Decimal("0.0035"))
+
+
+# --- what a lever itself costs --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CacheInAStore(ExactDuplicates):
+    """Every call asks the store, which costs a cent of a cent and, for embeddings, tokens."""
+
+    sku: str = "openai/text-embedding-3-small/input_tokens"
+
+    def charges(self, engine, usage, hits):
+        rows = [
+            {
+                "endpoint": row["endpoint"],
+                "model": row["model"],
+                "day": row["started_at"].date(),
+                "sku": self.sku,
+                "quantity": Decimal(10_000),
+            }
+            for row in engine.fetch(usage).to_pylist()
+            if row["billable"]
+        ]
+        engine.put("store_charges", pa.Table.from_pylist(rows, CHARGES))
+        return "store_charges"
+
+
+def test_savings_are_net_of_what_the_lever_costs_to_run(duck):
+    [step] = replay(duck, LOG).plan([CacheInAStore()], BILL).steps
+    # one repeat saved, 0.0035; four calls of 10,000 tokens at $0.02 a million are 0.0008
+    assert step.in_order_usd == step.standalone_usd == step.shapley_usd == Decimal("0.0027")
+    [_, later] = replay(duck, LOG).plan([FailedCalls(), CacheInAStore()], BILL).steps
+    # the failed call is not made any more and asks no store
+    assert later.in_order_usd == Decimal("0.0035") - Decimal("0.0006")
+
+
+def test_a_lever_may_cost_more_than_it_saves(duck):
+    rows = [call(1), call(2, 60, prompt_hash=2)]
+    [step] = replay(duck, rows).plan([CacheInAStore()], BILL).steps
+    assert step.in_order_usd == Decimal("-0.0004")
+
+
+def test_a_charge_without_a_price_is_known_to_be_missing(duck):
+    [step] = replay(duck, LOG).plan([CacheInAStore(sku="store-hours")], BILL).steps
+    assert step.in_order_usd == Decimal("0.0035")
+    assert {charge.cost_usd for charge in step.charged} == {None}

@@ -42,6 +42,8 @@ TABLES = {
     "quarantine": schema.QUARANTINE,
     "endpoints": pa.schema([schema.REQUESTS.field("request_id"), schema.REQUESTS.field("endpoint")]),
     "forgotten": schema.FORGOTTEN,
+    "finding_calls": schema.FINDING_CALLS,
+    "decisions": schema.DECISIONS,
     "reported_prices": schema.REPORTED_PRICES,
     "reported_batches": pa.schema([schema.INGESTS.field("batch_id"), schema.INGESTS.field("path"), schema.SNAPSHOT]),
 }

@@ -65,6 +65,12 @@ class Lever(ABC):
     None: it may look at the whole log, which is always right and slow to replay.
     """
 
+    steady: ClassVar[bool] = False
+    """Whether the calls it finds in the log as it is are those it finds in every later state, as far as they are still
+    made, with the same further columns. Replay then asks once. True for a lever that judges calls by `requests`, or by
+    columns that no lever before it changes.
+    """
+
     endpoints: Sequence[str] | None = field(default=None, kw_only=True)
     """The endpoints the lever is pulled on; None is all of them. It then sees no call of another."""
 

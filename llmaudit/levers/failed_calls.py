@@ -26,6 +26,7 @@ class FailedCalls(Lever):
     )
     effort = "days"
     scope = ("request_id",)
+    steady = True
     evidence_query = "failures"
 
     def assumes(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class FineTune(Lever):
     effort = "weeks"
     risk = "medium"
     scope = ("request_id",)
+    steady = True
 
     endpoints: Sequence[str] | None = ()
     target_provider: str = "mistral_ai"

@@ -31,6 +31,7 @@ class TruncatedOutputs(Lever):
     risk = "low"
     evidence_query = "cut_answers"
     scope = ("request_id",)
+    steady = True
 
     reask_seconds: int = 600
 

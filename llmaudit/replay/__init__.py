@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
@@ -19,7 +19,8 @@ from llmaudit import pricing, queries
 from llmaudit.engine.base import Engine
 from llmaudit.levers.base import Lever
 from llmaudit.pricing.charges import Charged
-from llmaudit.replay import shares
+from llmaudit.replay import floors, shares
+from llmaudit.replay.floors import Due
 from llmaudit.replay.intervals import FEWEST_DAYS, MICRO, Interval, interval
 from llmaudit.replay.meetings import UNIT, Meeting, Tree
 from llmaudit.replay.pulls import ZERO, Log, Pull, Saved
@@ -28,6 +29,7 @@ __all__ = [
     "FEWEST_DAYS",
     "MICRO",
     "Charged",
+    "Due",
     "Interval",
     "Orders",
     "Plan",
@@ -41,15 +43,15 @@ __all__ = [
 SEED = 20_261_101
 MOST_EXACT = 8
 """Levers that may meet on one call before the smaller ones stop being players of the game."""
-MOST_STATES = 400_000
+MOST_STATES = 150_000
 """Calls times coalitions that are played through; where there are more, a sample of cells is."""
 CELL = 256
 """Calls in a row of one endpoint that a sample takes or leaves together, where scopes join more than that."""
 FOLDS = 8
-MOST_ORDERS = 24
-"""All orders of four levers. Of more levers, DRAWN_ORDERS."""
-DRAWN_ORDERS = 12
-MOST_ORDERED_CALLS = 2_000_000
+MOST_ORDERS = 6
+"""All orders of three levers. Of more levers, DRAWN_ORDERS."""
+DRAWN_ORDERS = 8
+MOST_ORDERED_CALLS = 500_000
 """Calls times pulls that orders are tried with."""
 MOST_ROUNDS = 100
 TO_90_PERCENT = 1.645
@@ -67,6 +69,8 @@ class Step:
     shapley_usd: Decimal
     shapley_error_usd: Decimal
     """Half of a 90 % interval where shares were estimated from a sample, else 0."""
+    floored_usd: Decimal
+    """What the lever takes off the price of the calls and not off what is due, because of a commitment or a credit."""
     after_usd: Decimal
     moved: str | None = field(compare=False)
     """The calls it touched and their money, as a table of the engine."""
@@ -121,12 +125,18 @@ class Replay:
     money: str
     by_day: bool = True
     """Whether intervals draw days; else sessions, users or hours."""
+    due: Due | None = None
+    """What is due for what is spent, where a contract has commitments or credits; None: all that is spent."""
+    declined: Mapping[str, Sequence[tuple[str | None, str | None]]] = field(default_factory=dict)
+    """Lever -> endpoints and models of findings that were declined: the lever is not pulled there."""
     _log: Log = field(init=False)
     _plans: int = 0
     _prepared: set[Lever] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._log = Log(self.engine, self.book, self.usage, self.money, self.by_day)
+        self._log = Log(self.engine, self.book, self.usage, self.money, self.by_day, self.due is not None)
+        if self.declined:
+            self._log.decline(self.declined)
         pricing.put_offers(self.engine, self.usage, self.book)
 
     def plan(self, levers: Sequence[Lever], baseline_usd: Decimal) -> Plan:
@@ -138,9 +148,11 @@ class Replay:
         alone = [self._log.alone(lever) for lever in ordered]
         met = self._meet(ordered, alone, pulls)
         exact, errors, how = _shares(met, alone, pulls)
-        rounded = _rounded([pull.saving_usd for pull in pulls])
+        gained, single = self._gained(pulls), [self._gained([pull])[0] for pull in alone]
+        rounded = _rounded([gain - pull.charges_usd for gain, pull in zip(gained, pulls, strict=True)])
         saving = sum(rounded, ZERO)
-        own = [share - Fraction(pull.charges_usd) for share, pull in zip(exact, pulls, strict=True)]
+        kept = _kept(sum(gained, ZERO), pulls)
+        own = [share * kept - Fraction(pull.charges_usd) for share, pull in zip(exact, pulls, strict=True)]
         shared = _rounded([_decimal(share) for share in own], total=saving)
         baseline_usd = left = baseline_usd.quantize(MICRO)
         steps = []
@@ -151,15 +163,37 @@ class Replay:
                     lever,
                     pulls[number].saved,
                     pulls[number].charged,
-                    standalone_usd=alone[number].saving_usd.quantize(MICRO),
+                    standalone_usd=(single[number] - alone[number].charges_usd).quantize(MICRO),
                     in_order_usd=rounded[number],
                     shapley_usd=shared[number],
                     shapley_error_usd=errors[number],
+                    floored_usd=(pulls[number].avoided_usd - gained[number]).quantize(MICRO),
                     after_usd=left,
                     moved=pulls[number].moved,
                 )
             )
         return Plan(baseline_usd, tuple(steps), saving, how, _orders(met, ordered, alone, pulls, saving))
+
+    def declined_steps(self, levers: Sequence[Lever]) -> list[Step]:
+        """What each lever would save on its own where its findings were declined. No plan counts it."""
+        found = []
+        for lever in levers:
+            pull = self._log.declined(lever)
+            saving = pull.saving_usd.quantize(MICRO)
+            if pull.saved or pull.charged:
+                found.append(Step(lever, pull.saved, pull.charged, saving, saving, ZERO, ZERO, ZERO, ZERO, pull.moved))
+        return found
+
+    def _gained(self, pulls: Sequence[Pull]) -> list[Decimal]:
+        """What each pull takes off what is due."""
+        if self.due is None:
+            return [pull.avoided_usd for pull in pulls]
+        return floors.lowered(self.due, self._spend(), [pull.shifts for pull in pulls])
+
+    def _spend(self) -> dict[floors.Spot, Decimal]:
+        found = queries.run(self.engine, "replay_spend", usage=self.usage, money=self.money)
+        rows = self.engine.fetch(found).to_pylist()
+        return {(row["month"], row["provider"], row["model"]): row["usd"] for row in rows}
 
     def blocks(self, days: int) -> Callable[[tuple[str | None, str | None]], int]:
         """How many blocks the bootstrap draws for an endpoint and model: the days of the window, or parts of its sessions."""
@@ -201,7 +235,7 @@ class Replay:
         if not exact:
             self._sizes(masks, CELL)
         drawn = self._drawn(fixed, everything=exact)
-        meeting = self._meeting(drawn)
+        meeting = self._meeting(drawn, ordered)
         trees = meeting.trees(ordered, fixed)
         for tree in trees:
             for path in tree.paths:
@@ -254,7 +288,7 @@ class Replay:
         room[:1] = True
         return frame.filter(pl.Series(room)).select("cell").with_row_index("cell_number")
 
-    def _meeting(self, drawn: pl.DataFrame) -> Meeting:
+    def _meeting(self, drawn: pl.DataFrame, ordered: Sequence[Lever]) -> Meeting:
         cells = pa.schema([("cell_number", pa.int64()), ("cell", pa.string())])
         self.engine.put("replay_drawn_cells", drawn.to_arrow().cast(cells))
         rows = self.engine.fetch(
@@ -271,11 +305,13 @@ class Replay:
         return Meeting(
             self.engine,
             self.book,
+            self._log.sight,
             columns,
             rows.select(columns.names).cast(columns).combine_chunks(),
             rows["cell_number"].to_numpy(),
             np.arange(drawn.height) % FOLDS,
             rows["paid_usd"],
+            {lever: hits for lever in ordered if (hits := self._log.steady_hits(lever, "replay_drawn")) is not None},
         )
 
 
@@ -295,6 +331,12 @@ class _Met:
     @property
     def calls(self) -> int:
         return int(self.meeting.rows.num_rows)
+
+
+def _kept(gained: Decimal, pulls: Sequence[Pull]) -> Fraction:
+    """The part of what calls cost less that is due less."""
+    avoided = sum((pull.avoided_usd for pull in pulls), ZERO)
+    return Fraction(gained) / Fraction(avoided) if avoided else Fraction(1)
 
 
 def _smallest(acting: int, alone: Sequence[Pull], pulls: Sequence[Pull]) -> int:

@@ -29,13 +29,17 @@ class Interval:
 
 
 def interval(
-    saved: Iterable[Saved], blocks: int, charges_usd: Decimal = ZERO, factors: tuple[float, float] = (1.0, 1.0)
+    saved: Iterable[Saved],
+    blocks: int,
+    charges_usd: Decimal = ZERO,
+    factors: tuple[float, float] = (1.0, 1.0),
+    kept: Decimal = Decimal(1),
 ) -> Interval:
     """What a window like this one, drawn again block by block, would save. 90 % interval.
 
     `blocks` is how many the window has: days, or parts of its sessions; those without a saving count as zero. `factors`
     say what share of the saving is left at the ends of the lever's own doubt, such as an agreement of 0.91 to 0.97.
-    What the lever costs to run is taken for certain.
+    `kept` is the part that a contract lets through. What the lever costs to run is taken for certain.
     """
     by_block: dict[str, Decimal] = {}
     for row in saved:
@@ -50,7 +54,7 @@ def interval(
         *(gross * Decimal(repr(factor)) for factor in factors),
         gross,
     ]
-    low, expected, high = (amount - charges_usd for amount in (min(ends), gross, max(ends)))
+    low, expected, high = (amount * kept - charges_usd for amount in (min(ends), gross, max(ends)))
     return Interval(low.quantize(MICRO), expected.quantize(MICRO), high.quantize(MICRO))
 
 

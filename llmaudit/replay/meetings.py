@@ -7,7 +7,7 @@ so on. A state holds numbers of versions; a version of a call is kept once, howe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from llmaudit import pricing
 from llmaudit.engine.base import Engine
 from llmaudit.levers.base import Lever
-from llmaudit.replay.pulls import changed_as, seen_by
+from llmaudit.replay.pulls import Sight, changed_as
 from llmaudit.replay.shares import Paths
 from llmaudit.schema import USD
 
@@ -49,6 +49,7 @@ class Meeting:
 
     engine: Engine
     book: pricing.Book
+    sight: Sight
     columns: pa.Schema
     rows: pa.Table
     group: Numbers
@@ -56,6 +57,8 @@ class Meeting:
     fold: Numbers
     """Per group."""
     paid: pa.ChunkedArray
+    steady: Mapping[Lever, pa.Table]
+    """What levers find here that need not be asked again."""
     _before: list[Numbers] = field(default_factory=list)
     _parts: list[pa.Table] = field(default_factory=list)
 
@@ -86,8 +89,7 @@ class Meeting:
     def _pull(self, lever: Lever, versions: Numbers) -> tuple[Numbers, Numbers] | None:
         """Pull the lever on these versions. Returns which of them it changes, and their new numbers."""
         table = self._versions(versions)
-        self.engine.put("replay_layer", table)
-        hits = self.engine.fetch(lever.hits(self.engine, seen_by(self.engine, lever, "replay_layer")))
+        hits = self._hits(lever, table)
         if not hits.num_rows:
             return None
         at = pc.index_in(hits["request_id"].combine_chunks(), value_set=table["request_id"].combine_chunks())
@@ -98,6 +100,15 @@ class Meeting:
         [batch] = touched.combine_chunks().to_batches()
         places = at.to_numpy(zero_copy_only=False)
         return places, self._store(changed_as(lever, self.columns, batch), versions[places])
+
+    def _hits(self, lever: Lever, table: pa.Table) -> pa.Table:
+        if lever in self.steady:
+            hits = self.steady[lever]
+            return hits.filter(
+                pc.is_in(hits["request_id"], table.filter(table["billable"])["request_id"].combine_chunks())
+            )
+        self.engine.put("replay_layer", table)
+        return self.engine.fetch(lever.hits(self.engine, self.sight.seen(lever, "replay_layer")))
 
     def _versions(self, numbers: Numbers) -> pa.Table:
         if len(self._parts) > MOST_PARTS:

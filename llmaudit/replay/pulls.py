@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ from llmaudit import pricing, queries
 from llmaudit.engine.base import Batches, Engine
 from llmaudit.levers.base import SCOPES, Lever
 from llmaudit.pricing.charges import Charged, priced_charges
+from llmaudit.replay.floors import Shift
 from llmaudit.schema import USD
 
 ZERO = Decimal(0)
@@ -56,6 +57,8 @@ class Pull:
     """The touched calls as they would have been, in the columns of usage; None where the lever found none."""
     moved: str | None = None
     """The touched calls and their money: MOVED."""
+    shifts: tuple[Shift, ...] = ()
+    """Whose bill goes up and whose down; left out where no contract asks."""
 
     @property
     def avoided_usd(self) -> Decimal:
@@ -95,9 +98,16 @@ class Log:
     usage: str
     money: str
     by_day: bool = True
+    has_contract: bool = False
+    """Whether it matters whose bill goes down."""
+    sight: Sight = field(init=False)
     _alone: dict[Lever, Pull] = field(default_factory=dict)
+    _steady: dict[Lever, str] = field(default_factory=dict)
     _scopes: dict[tuple[str, ...], str] = field(default_factory=dict)
     _columns: pa.Schema | None = None
+
+    def __post_init__(self) -> None:
+        self.sight = Sight(self.engine)
 
     @property
     def columns(self) -> pa.Schema:
@@ -110,10 +120,38 @@ class Log:
     def alone(self, lever: Lever) -> Pull:
         """The lever pulled on the log as it is."""
         if lever not in self._alone:
+            self._keep_hits(lever)
             name = f"replay_{lever.name}_{len(self._alone)}"
             pull = self._pulled(lever, self.usage, self.money, name)
-            self._alone[lever] = replace(pull, saved=self._saved(pull.moved)) if pull.moved else pull
+            if pull.moved:
+                pull = replace(pull, saved=self._saved(pull.moved), shifts=self._shifts(pull, self.usage))
+            self._alone[lever] = pull
         return self._alone[lever]
+
+    def decline(self, sites: Mapping[str, Sequence[tuple[str | None, str | None]]]) -> None:
+        """Lever -> endpoints and models, as logged, whose calls it is not pulled on from now on."""
+        tables = {}
+        for lever, places in sites.items():
+            endpoints, models = zip(*places, strict=True)
+            declined = pa.table({"endpoint": pa.array(endpoints, pa.string()), "model": pa.array(models, pa.string())})
+            self.engine.put("replay_declined_sites", declined)
+            tables[lever] = queries.run(
+                self.engine,
+                "replay_declined",
+                into=f"replay_declined_{lever}",
+                usage=self.usage,
+                declined="replay_declined_sites",
+            )
+        self.sight = Sight(self.engine, tables)
+
+    def declined(self, lever: Lever) -> Pull:
+        """What the lever would save on the calls that it is not pulled on."""
+        if lever.name not in self.sight.declined:
+            return _NOTHING
+        calls = queries.run(self.engine, "replay_only", usage=self.usage, listed=self.sight.declined[lever.name])
+        whole = Log(self.engine, self.book, self.usage, self.money, self.by_day)
+        pull = whole._pulled(lever, calls, self.money, f"replay_declined_{lever.name}")
+        return replace(pull, saved=self._saved(pull.moved)) if pull.moved else pull
 
     def in_order(self, levers: Sequence[Lever], name: str) -> Iterator[Pull]:
         """Each lever pulled on what the ones before it have left. `name` begins the names of the tables that stay."""
@@ -150,7 +188,8 @@ class Log:
             first=again.moved or _NO_MOVES,
             second=fresh.moved or _NO_MOVES,
         )
-        pull = Pull(self._saved(moved), again.charged, None, moved)
+        shifts = (*self._shifts(again, dirty), *self._shifts(fresh, self.usage))
+        pull = Pull(self._saved(moved), again.charged, None, moved, shifts)
         return pull, state if last else self._left(state, again, fresh)
 
     def _start(self) -> _State:
@@ -209,8 +248,8 @@ class Log:
 
     def _pulled(self, lever: Lever, usage: str, money: str, name: str) -> Pull:
         """What the lever does to these calls; without sums."""
-        seen = seen_by(self.engine, lever, usage)
-        hits = lever.hits(self.engine, seen)
+        seen = self.sight.seen(lever, usage)
+        hits = self._hits(lever, seen)
         charged = priced_charges(self.engine, lever.charges(self.engine, seen, hits), self.book)
         counted = queries.run(self.engine, "row_count", into="replay_count", counted=hits)
         [found] = self.engine.fetch(counted).to_pylist()
@@ -232,17 +271,56 @@ class Log:
         )
         return Pull((), charged, after, moved)
 
+    def _hits(self, lever: Lever, usage: str) -> str:
+        if lever in self._steady:
+            return queries.run(self.engine, "replay_steady", hits=self._steady[lever], usage=usage)
+        return lever.hits(self.engine, usage)
+
+    def _keep_hits(self, lever: Lever) -> None:
+        """Ask a steady lever once: what it answers of the log holds for all states of it."""
+        if lever.steady and lever not in self._steady:
+            self.engine.put(_NO_CALLS, self.columns.empty_table())
+            hits = lever.hits(self.engine, self.sight.seen(lever, self.usage))
+            into = f"replay_hits_{lever.name}_{len(self._steady)}"
+            self._steady[lever] = queries.run(self.engine, "replay_rest", into=into, pulled=hits, dirty=_NO_CALLS)
+
+    def steady_hits(self, lever: Lever, calls: str) -> pa.Table | None:
+        """What a steady lever finds among these calls; None where it has to be asked."""
+        if lever not in self._steady:
+            return None
+        return self.engine.fetch(
+            queries.run(self.engine, "replay_only", into="replay_own_hits", usage=self._steady[lever], listed=calls)
+        )
+
+    def _shifts(self, pull: Pull, earlier: str) -> tuple[Shift, ...]:
+        if not self.has_contract or pull.moved is None or pull.after is None:
+            return ()
+        found = queries.run(self.engine, "replay_shifts", moved=pull.moved, earlier=earlier, later=pull.after)
+        return tuple(Shift(**row) for row in self.engine.fetch(found).to_pylist())
+
     def _saved(self, moved: str) -> tuple[Saved, ...]:
         saved = queries.run(self.engine, "replay_saved", moved=moved)
         return tuple(_saved(row) for row in self.engine.fetch(saved).to_pylist())
 
 
-def seen_by(engine: Engine, lever: Lever, usage: str) -> str:
-    """The calls that a lever gets to see: those of its endpoints."""
-    if lever.endpoints is None:
+@dataclass(frozen=True)
+class Sight:
+    """What levers get to see: the calls of their endpoints, without those of findings that were declined."""
+
+    engine: Engine
+    declined: Mapping[str, str] = field(default_factory=dict)
+    """Lever -> a table of the calls it is not pulled on."""
+
+    def seen(self, lever: Lever, usage: str) -> str:
+        if lever.endpoints is not None:
+            endpoints = pa.table({"endpoint": pa.array(lever.endpoints, pa.string())})
+            self.engine.put("lever_endpoints", endpoints)
+            usage = queries.run(self.engine, "replay_within", usage=usage)
+        if lever.name in self.declined:
+            usage = queries.run(
+                self.engine, "replay_rest", into="replay_allowed", pulled=usage, dirty=self.declined[lever.name]
+            )
         return usage
-    engine.put("lever_endpoints", pa.table({"endpoint": pa.array(lever.endpoints, pa.string())}))
-    return queries.run(engine, "replay_within", usage=usage)
 
 
 def changed_as(lever: Lever, columns: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
