@@ -612,7 +612,7 @@ def _ways(plan: Plan) -> dict[str, Any]:
     """How shares were found, and how far the total depends on the order."""
     shares, orders = plan.shares, plan.orders
     return {
-        "shapley": {"method": shares.method, "calls": shares.calls, "seed": shares.seed},
+        "shapley": {"method": shares.method, "players": shares.players, "calls": shares.calls, "seed": shares.seed},
         "order_spread_usd": {
             "low": orders.low,
             "high": orders.high,

@@ -127,8 +127,8 @@ def run(
             declined=savings.declined(decisions, day),
         )
         pulled = _instances(chosen, config, verdicts, replay)
-        headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
         everything = replay.plan(pulled, facts.total)
+        headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
         tell("Writing the report")
         steps = [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")]
         steps += replay.declined_steps(pulled)

@@ -106,7 +106,7 @@ class PromptCaching(Lever):
     )
     effort = "hours"
     risk = "low"
-    scope = ("account_id",)
+    scope = None  # the best policy is chosen for an endpoint and model across accounts
 
     policy: str | None = None
     writes: str | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
+from functools import cached_property
 from itertools import permutations
 from math import factorial, sqrt
 from random import Random
@@ -53,6 +54,9 @@ MOST_ORDERS = 6
 DRAWN_ORDERS = 8
 MOST_ORDERED_CALLS = 500_000
 """Calls times pulls that orders are tried with."""
+MOST_ASKED = 6_400_000
+"""Calls of the log times states in which levers that look further than one call are asked, but FEWEST_ASKED states."""
+FEWEST_ASKED = 8
 MOST_ROUNDS = 100
 TO_90_PERCENT = 1.645
 
@@ -78,10 +82,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Shares:
-    """How the Shapley shares were found: exact, eight_largest_exact or sampled; and from how many calls if sampled."""
+    """How the Shapley shares were found, and from how many calls where levers meet.
+
+    exact; largest_exact: so many players, the smaller levers are pulled in every coalition and get what they add in
+    order; sampled: estimated from the coalitions of a sample, with an error beside every share.
+    """
 
     method: str
     calls: int
+    players: int
     seed: int = SEED
 
 
@@ -132,6 +141,7 @@ class Replay:
     _log: Log = field(init=False)
     _plans: int = 0
     _prepared: set[Lever] = field(default_factory=set)
+    _met: _Met | None = None
 
     def __post_init__(self) -> None:
         self._log = Log(self.engine, self.book, self.usage, self.money, self.by_day, self.due is not None)
@@ -146,7 +156,7 @@ class Replay:
         self._plans += 1
         pulls = list(self._log.in_order(ordered, f"replay_plan{self._plans}"))
         alone = [self._log.alone(lever) for lever in ordered]
-        met = self._meet(ordered, alone, pulls)
+        met = self._known(ordered) or self._meet(ordered, alone, pulls)
         exact, errors, how = _shares(met, alone, pulls)
         gained, single = self._gained(pulls), [self._gained([pull])[0] for pull in alone]
         rounded = _rounded([gain - pull.charges_usd for gain, pull in zip(gained, pulls, strict=True)])
@@ -177,6 +187,7 @@ class Replay:
     def declined_steps(self, levers: Sequence[Lever]) -> list[Step]:
         """What each lever would save on its own where its findings were declined. No plan counts it."""
         found = []
+        self._prepare(levers)
         for lever in levers:
             pull = self._log.declined(lever)
             saving = pull.saving_usd.quantize(MICRO)
@@ -217,7 +228,7 @@ class Replay:
                 lever.prepare(self.engine)
                 self._prepared.add(lever)
 
-    def _meet(self, ordered: Sequence[Lever], alone: Sequence[Pull], pulls: Sequence[Pull]) -> _Met | None:
+    def _meet(self, ordered: tuple[Lever, ...], alone: Sequence[Pull], pulls: Sequence[Pull]) -> _Met | None:
         """The calls that two or more levers touch, with what else a lever looks at beside them. None: there are none."""
         touching = [place for place in range(len(ordered)) if alone[place].moved or pulls[place].moved]
         if len(touching) < 2:  # noqa: PLR2004
@@ -229,8 +240,7 @@ class Replay:
         acting = 0
         for size in sizes:
             acting |= size["mask"]
-        largest = max(int(size["mask"]).bit_count() for size in sizes)
-        fixed = _smallest(acting, alone, pulls) if largest > MOST_EXACT else 0
+        fixed = _smallest(ordered, sizes, alone, pulls, self._most_asked())
         exact = sum(_states(size, fixed) for size in sizes) <= MOST_STATES
         if not exact:
             self._sizes(masks, CELL)
@@ -240,7 +250,20 @@ class Replay:
         for tree in trees:
             for path in tree.paths:
                 acting |= path
-        return _Met(meeting, acting, fixed, exact, _by_fold(trees, fixed))
+        self._met = _Met(ordered, meeting, acting, fixed, exact, trees)
+        return self._met
+
+    def _known(self, ordered: tuple[Lever, ...]) -> _Met | None:
+        """What the last plan found out about where levers meet, if it pulled these levers and further ones."""
+        if self._met is None or len(set(ordered)) < len(ordered) or not set(ordered) <= set(self._met.ordered):
+            return None
+        return self._met.without([lever for lever in self._met.ordered if lever not in ordered])
+
+    def _most_asked(self) -> int:
+        """States in which a lever that looks further than one call may be asked: it reads much of the log each time."""
+        counted = queries.run(self.engine, "row_count", into="replay_count", counted=self.usage)
+        [found] = self.engine.fetch(counted).to_pylist()
+        return max(FEWEST_ASKED, min(1 << MOST_EXACT, MOST_ASKED // max(1, int(found["rows"]))))
 
     def _masks(
         self, ordered: Sequence[Lever], touching: Sequence[int], alone: Sequence[Pull], pulls: Sequence[Pull]
@@ -322,15 +345,49 @@ _Sums = dict[tuple[str, int], Fraction]
 class _Met:
     """Where levers meet: the calls, who acts on them (bits), who is always pulled, and whether they are all there."""
 
+    ordered: tuple[Lever, ...]
     meeting: Meeting
     acting: int
     fixed: int
     exact: bool
-    folds: list[_Sums]
+    trees: list[Tree]
 
     @property
     def calls(self) -> int:
         return int(self.meeting.rows.num_rows)
+
+    @property
+    def players(self) -> int:
+        return (self.acting & ~self.fixed).bit_count()
+
+    @cached_property
+    def folds(self) -> list[_Sums]:
+        return _by_fold(self.trees, self.fixed)
+
+    def without(self, levers: Sequence[Lever]) -> _Met | None:
+        """The same where some levers are never pulled. None where these were pulled always."""
+        left = [place for place, lever in enumerate(self.ordered) if lever not in levers]
+        gone = sum(1 << place for place in range(len(self.ordered)) if place not in left)
+        if gone & self.fixed:
+            return None
+        trees = [
+            Tree(
+                frozenset(_moved_bits(path, left) for path in tree.paths if not path & gone),
+                {
+                    fold: {_moved_bits(path, left): usd for path, usd in saving.items() if not path & gone}
+                    for fold, saving in tree.saving.items()
+                },
+            )
+            for tree in self.trees
+        ]
+        ordered = tuple(self.ordered[place] for place in left)
+        acting, fixed = _moved_bits(self.acting, left), _moved_bits(self.fixed, left)
+        return _Met(ordered, self.meeting, acting, fixed, self.exact, trees)
+
+
+def _moved_bits(mask: int, places: Sequence[int]) -> int:
+    """The bits at these places, next to each other."""
+    return sum((mask >> place & 1) << to for to, place in enumerate(places))
 
 
 def _kept(gained: Decimal, pulls: Sequence[Pull]) -> Fraction:
@@ -339,17 +396,33 @@ def _kept(gained: Decimal, pulls: Sequence[Pull]) -> Fraction:
     return Fraction(gained) / Fraction(avoided) if avoided else Fraction(1)
 
 
-def _smallest(acting: int, alone: Sequence[Pull], pulls: Sequence[Pull]) -> int:
-    """All levers that act but for the largest."""
+def _smallest(
+    ordered: Sequence[Lever],
+    sizes: Sequence[Mapping[str, int]],
+    alone: Sequence[Pull],
+    pulls: Sequence[Pull],
+    most_asked: int,
+) -> int:
+    """The levers (bits) that are no players of the game but pulled in every coalition: the smallest, where too many meet."""
     size = {
         place: max(abs(one.avoided_usd), abs(other.avoided_usd))
         for place, (one, other) in enumerate(zip(alone, pulls, strict=True))
     }
-    places = sorted((place for place in size if acting >> place & 1), key=lambda place: (-size[place], place))
-    return sum(1 << place for place in places[MOST_EXACT:])
+    smallest = sorted(size, key=lambda place: (size[place], -place))
+    wide = [place for place, lever in enumerate(ordered) if "request_id" not in (lever.scope or ())]
+    fixed = 0
+    for place in smallest:
+        meet = max((int(one["mask"]) & ~fixed).bit_count() for one in sizes)
+        before = max(
+            (((int(one["mask"]) & ~fixed) & ((1 << at) - 1)).bit_count() for one in sizes for at in wide), default=0
+        )
+        needless = place >= max(wide, default=0) and meet <= MOST_EXACT
+        if (meet > MOST_EXACT or 1 << before > most_asked) and not needless:
+            fixed |= 1 << place
+    return fixed
 
 
-def _states(size: dict[str, int], fixed: int) -> int:
+def _states(size: Mapping[str, int], fixed: int) -> int:
     return int(size["requests"]) << (int(size["mask"]) & ~fixed).bit_count()
 
 
@@ -359,16 +432,16 @@ def _shares(
     """Each lever's share of the joint saving, gross of what levers cost to run; half its 90 % interval; and how."""
     ordered = [Fraction(pull.avoided_usd) for pull in pulls]
     if met is None:
-        return ordered, [ZERO] * len(pulls), Shares("exact", 0)
+        return ordered, [ZERO] * len(pulls), Shares("exact", 0, 0)
     if met.exact:
         whole = _sum(met.folds)
         found = [known + whole.get(("moved", 1 << place), 0) for place, known in enumerate(ordered)]
-        return found, [ZERO] * len(pulls), Shares("eight_largest_exact" if met.fixed else "exact", met.calls)
+        return found, [ZERO] * len(pulls), Shares("largest_exact" if met.fixed else "exact", met.calls, met.players)
     single = [Fraction(pull.avoided_usd) for pull in alone]
     found = _estimated(met.folds, single, ordered)
     leaving = [_estimated([f for f in met.folds if f is not fold], single, ordered) for fold in met.folds]
     errors = [_error([one[place] for one in leaving]) for place in range(len(pulls))]
-    return found, errors, Shares("sampled", met.calls)
+    return found, errors, Shares("sampled", met.calls, met.players)
 
 
 def _by_fold(trees: Sequence[Tree], fixed: int) -> list[_Sums]:

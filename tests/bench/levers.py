@@ -34,7 +34,7 @@ drawn as (
 )
 select
     'req-' || lpad(cast(n as varchar), 12, '0') as request_id,
-    md5(cast(n as varchar)) as call_key,
+    md5(cast(n as varchar)) as call_key, 'bench' as batch_id,
     'plain_jsonl' as source, 'bench.jsonl' as source_file, n + 1 as source_row,
     cast(1 as integer) as attempt,
     timestamp '2026-10-01 00:00:00' + to_seconds(n * 2592000 // $rows) as started_at,
@@ -78,6 +78,9 @@ select
     cast(service as bigint) as template_hash,
     [cast(service + 1 as bigint)] || list_transform(generate_series(0, turn), lambda i: cast(session * 10 + i as bigint)) as message_hashes,
     message_hashes as prefix_hashes,
+    [cast(service * 1000 + i as bigint) for i in generate_series(1, 9)]
+        || list_transform(generate_series(1, (turn + 1) * 5), lambda i: cast(1000000 + session * 100 + i as bigint)) as block_hashes,
+    list_transform(generate_series(1, 9 + (turn + 1) * 5), lambda i: i * 512) as block_bytes,
     list_transform(generate_series(0, turn + 1), lambda i: 5000 + i * 2800) as prefix_bytes,
     cast(6000 + turn * 2800 as bigint) as prompt_bytes,
     cast(160 + b * 2 as bigint) as output_bytes,
@@ -107,6 +110,7 @@ def calls(engine: DuckDB, rows: int) -> None:
     missing = [f for f in schema.REQUEST_ROWS if f.name not in there]
     extra = "".join(f", cast(null as {_kind(f.type)}) as {f.name}" for f in missing)
     engine.run(f"select *{extra} from bench_calls", "request_rows", {})
+    engine.put("batches", pa.table({"batch_id": ["bench"], "path": ["bench.jsonl"]}))
     engine.put(
         "discovered_none", pa.table({"request_id": pa.array([], pa.string()), "endpoint": pa.array([], pa.string())})
     )
@@ -142,7 +146,7 @@ def run(rows: int) -> None:
     for lever in pulled:
         replay.saves_by_endpoint(lever)
         clock(f"{lever.name} alone")
-    for name, chosen in (("headline", [p for p in pulled if p.grade != "C"]), ("with evaluation", pulled)):
+    for name, chosen in (("with evaluation", pulled), ("headline", [p for p in pulled if p.grade != "C"])):
         plan = replay.plan(chosen, Decimal(0))
         clock(f"plan {name}: {len(chosen)} levers, shares {plan.shares.method} on {plan.shares.calls:,} calls")
     for step in plan.steps:
