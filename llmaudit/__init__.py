@@ -23,6 +23,7 @@ __all__ = [
     "FailedCalls",
     "FineTune",
     "PromptCaching",
+    "ServiceTier",
     "TruncatedOutputs",
     "audit",
     "open_lake",
@@ -40,6 +41,7 @@ _HOMES = {
     "FailedCalls": "llmaudit.levers.failed_calls",
     "FineTune": "llmaudit.levers.fine_tune",
     "PromptCaching": "llmaudit.levers.prompt_caching",
+    "ServiceTier": "llmaudit.levers.service_tier",
     "TruncatedOutputs": "llmaudit.levers.truncated_outputs",
     "price": "llmaudit.pricing",
 }
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from llmaudit.levers.failed_calls import FailedCalls
     from llmaudit.levers.fine_tune import FineTune
     from llmaudit.levers.prompt_caching import PromptCaching
+    from llmaudit.levers.service_tier import ServiceTier
     from llmaudit.levers.truncated_outputs import TruncatedOutputs
     from llmaudit.notebook import Audit, audit, open_lake
     from llmaudit.pricing import price

@@ -87,7 +87,6 @@ NOT_BUILT = {
     "self_host": "inference on own hardware is not priced yet",
     "unused_tools": "tool schemas are not examined yet",
     "context_growth": "re-sent context is not examined yet",
-    "service_tier": "premium tiers are not examined yet",
     "reserved_capacity": "commitments are not simulated yet",
     "forecast": "no forecast is made yet",
     "anomalies": "spikes are not looked for yet",
