@@ -106,7 +106,7 @@ def warnings(
         said.append(
             _warning(
                 "likely_duplicates",
-                f"{likely['requests']:,} calls equal another file's call in time, model and tokens, but no provider id says they are one: both are counted.",
+                f"{likely['requests']:,} calls equal another file's call in time (another system's within seconds), model and tokens, but no provider id says they are one: both are counted.",
                 likely["cost_usd"],
             )
         )
