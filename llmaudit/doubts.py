@@ -40,6 +40,7 @@ def statuses(
     found["proxy_student"] = _student(lake, report)
     found["allocation"] = ran if report["allocation"] else ("skipped", "no [allocation] in the settings says by what")
     found["bills"] = ran if report["bills"] else ("skipped", "no bill among the files")
+    found["bridge"] = ran if report["bridge"] else ("skipped", "there is one month only, without two whole weeks in it")
     for name in levers.registry():
         found[name] = no_calls if not calls else _lever(name, config, lake, report, pulled)
     return found
@@ -151,6 +152,7 @@ def _failed_checks(report: Report) -> Iterator[str]:
         parts = sum((row["allocated_usd"] for row in table["rows"]), Decimal(0))
         if abs(parts - table["total_usd"]) > MICRO or abs(table["total_usd"] - table["added_usd"] - total) > MICRO:
             yield f"Cost allocated by {table['by']} sums to ${parts:,.6f}, not to ${total + table['added_usd']:,.6f}."
+    yield from _untied(report)
     for name, whole in (("headline", plan), ("with evaluation", plan["with_evaluation"])):
         parts = sum((step["in_order_usd"] for step in whole["steps"]), Decimal(0))
         saving = whole["headline_saving_usd"] if name == "headline" else whole["saving_usd"]
@@ -158,6 +160,18 @@ def _failed_checks(report: Report) -> Iterator[str]:
             yield f"The steps of the {name} plan sum to ${parts:,.6f}, not to ${saving:,.6f}."
         if saving > total:
             yield f"The {name} plan saves ${saving:,.2f}, more than the ${total:,.2f} that were spent."
+
+
+def _untied(report: Report) -> Iterator[str]:
+    """Bills and bridges whose parts do not lead from one of their sides to the other."""
+    for bill in report["bills"]:
+        parts = sum((part["amount"] for part in bill["classes"]), bill["unexplained"] or Decimal(0))
+        if bill["priced"] is not None and abs(bill["billed"] - bill["priced"] - parts) > MICRO:
+            yield f"The parts of {bill['source']} sum to {parts:,.6f}, not to {bill['billed'] - bill['priced']:,.6f} {bill['currency']}."
+    for step in report["bridge"]:
+        parts = sum((part["amount"] for part in step["parts"]), Decimal(0))
+        if abs(step["after"] - step["before"] - parts) > MICRO:
+            yield f"The parts from {step['from']} to {step['to']} sum to {parts:,.6f}, not to {step['after'] - step['before']:,.6f}."
 
 
 def _about_money(config: AuditConfig, report: Report, book_as_of: date) -> Iterator[dict[str, Any]]:

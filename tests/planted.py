@@ -32,7 +32,7 @@ RATES = {
 }
 """US dollars a million tokens, list."""
 HALF = Decimal("0.5")
-TIER_FACTOR = {"standard": Decimal(1), "batch": HALF}
+TIER_FACTOR = {"standard": Decimal(1), "batch": HALF, "flex": HALF}
 
 Tokens = dict[str, int]
 

@@ -557,3 +557,26 @@ def test_the_order_of_files_batches_and_repeated_runs_change_no_cent(tmp_path: P
         told.append(asking.bills(config.load(None, lake=lake.path)))
     assert all(bills == told[0] for bills in told)
     assert told[0][0]["priced"] == Decimal("0.0585")  # 21,000 x 2.50 + 600 x 10.00, a million
+
+
+def test_unlogged_calls_are_found_behind_days_of_another_zone(engine: Engine) -> None:
+    world = Planted()
+    amount = shifted(world, -7)
+    planted = unlogged(world)
+    found = world.reconcile(engine)
+    assert classes(found) == {"utc_cutoff": amount, "unlogged_traffic": planted}
+
+
+def test_flex_calls_billed_at_priority_are_a_tier_whatever_else_the_day_has(engine: Engine) -> None:
+    """50,000 tokens in, 5,000 out. At flex 0.125 and 1.00 a million, 0.01125; at priority 0.45 and 3.60, 0.0405."""
+    world = Planted()
+    place = FIRST + 4 * DAY + NOON
+    tokens = {"input": 50_000, "output": 5_000}
+    world.log(place, "gpt-5-mini-2025-08-07", tokens, tier="flex")
+    for token_class, price in (("input", "0.45"), ("output", "3.60")):
+        line = world.lines[FIRST + 4 * DAY, "gpt-5-mini-2025-08-07", token_class]
+        line[0] += tokens[token_class]
+        line[1] += tokens[token_class] * Decimal(price) / 1_000_000
+    found = world.reconcile(engine, counted=False)
+    assert classes(found) == {"tier": Decimal("0.02925")}
+    assert "billed at the price of priority" in found.parts[0].evidence[0]

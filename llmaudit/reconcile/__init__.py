@@ -23,6 +23,8 @@ from llmaudit.reconcile.rounding import ZERO
 from llmaudit.reconcile.units import Price, Want
 
 UNEXPLAINED, CUTOFF = "unexplained", "utc_cutoff"
+MOST_SLOTS = 200_000
+"""Days of models, tiers, projects and classes beyond which half hours of them would not fit into memory with ease."""
 SAME_SCOPE = 0.6
 """Counts whose value at list is further off a billed amount, as a share, are of other calls than the line."""
 
@@ -141,6 +143,11 @@ class _Desk:
     def _settle_clock(self, bill: Bill, accounts: int, slots: list[Row], found: Evidence) -> list[Row]:
         """Move the log's clock if the bill's days begin at another hour."""
         if not cutoff.is_suspected(bill):
+            return slots
+        if len(slots) > MOST_SLOTS:
+            bill.assumptions.append(
+                "The log is too wide to try other hours for the bill's days: they are taken to be UTC's."
+            )
             return slots
         fine = cells.in_scope(bill, self._slots(FINE_MINUTES), accounts)
         shift, now, before = cutoff.find(bill, fine)

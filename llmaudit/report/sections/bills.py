@@ -112,7 +112,11 @@ def _parts(bill: Bill) -> Sequence[Block]:
         )
         for part in bill["classes"]
     )
-    last = ("Unexplained", _amount(bill, "unexplained"), "nothing in the inputs shows why")
+    last = (
+        "Unexplained",
+        _amount(bill, "unexplained"),
+        "nothing in the inputs shows why" if bill["unexplained"] else "",
+    )
     names = columns("Part", "Amount", "<What shows it")
     return (Table(f"Parts of the difference, {_name(bill)}", names, (*rows, last), fold=20),)
 
