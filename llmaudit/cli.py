@@ -269,6 +269,19 @@ def reconcile(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the files are written.")] = Path(),
+) -> int:
+    """Write llmaudit.toml and prices.toml to start from. Nothing is written over."""
+    from llmaudit import starting
+
+    for path in starting.write(folder):
+        typer.echo(f"Wrote {path}")
+    typer.echo("Next: llmaudit report LOGS --config llmaudit.toml -o report.html")
+    return DONE
+
+
+@app.command()
 def forget(
     user: Annotated[str, typer.Option("--user", help="The user_id, as `llmaudit query` shows it.")],
     lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],

@@ -37,7 +37,7 @@ FLOW = (
     ("assemble", "doubts"),
     ("savings",),
     ("pipeline",),
-    ("notebook", "asking"),
+    ("notebook", "asking", "starting"),
     ("cli",),
     ("__init__",),
 )
