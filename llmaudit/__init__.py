@@ -25,6 +25,7 @@ __all__ = [
     "PromptCaching",
     "ServiceTier",
     "TruncatedOutputs",
+    "UnusedTools",
     "audit",
     "open_lake",
     "price",
@@ -43,6 +44,7 @@ _HOMES = {
     "PromptCaching": "llmaudit.levers.prompt_caching",
     "ServiceTier": "llmaudit.levers.service_tier",
     "TruncatedOutputs": "llmaudit.levers.truncated_outputs",
+    "UnusedTools": "llmaudit.levers.unused_tools",
     "price": "llmaudit.pricing",
 }
 
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from llmaudit.levers.prompt_caching import PromptCaching
     from llmaudit.levers.service_tier import ServiceTier
     from llmaudit.levers.truncated_outputs import TruncatedOutputs
+    from llmaudit.levers.unused_tools import UnusedTools
     from llmaudit.notebook import Audit, audit, open_lake
     from llmaudit.pricing import price
 

@@ -85,7 +85,6 @@ NOT_BUILT = {
     "semantic_duplicates": "near-equal requests are not compared yet",
     "right_size": "cheaper sibling models are not compared yet",
     "self_host": "inference on own hardware is not priced yet",
-    "unused_tools": "tool schemas are not examined yet",
     "context_growth": "re-sent context is not examined yet",
     "reserved_capacity": "commitments are not simulated yet",
     "forecast": "no forecast is made yet",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import llmaudit
 from llmaudit import pricing, queries
-from llmaudit.detectors import breaks, prefixes
+from llmaudit.detectors import breaks, prefixes, tools
 from llmaudit.engine import Engine
 from llmaudit.replay import Replay
 from llmaudit.schema import PRICED
@@ -61,6 +61,11 @@ OPENINGS = [
 PROMPT_SIZES = [{"prompt_hash": 1, "chain_bytes": 4_000}, {"prompt_hash": 2, "chain_bytes": 5_000}]
 """Prompts 1 and 2 begin with the same 3,000 bytes."""
 
+IDLE_TOOLS = [
+    {"endpoint": "/faq", "model": "gpt-4o-2024-08-06", "tools_hash": 1, "tools_bytes": 60, "idle_bytes": 20},
+    {"endpoint": None, "model": "gpt-4o-mini", "tools_hash": 1, "tools_bytes": 60, "idle_bytes": 60},
+]
+
 
 def call(number: int, seconds: float = 0, **changed: Any) -> dict[str, object]:
     return {**CALL, "request_id": f"c{number:03}", "started_at": START + timedelta(seconds=seconds), **changed}
@@ -72,6 +77,7 @@ def replay(engine: Engine, rows: Iterable[Mapping[str, object]]) -> Replay:
     engine.put("prefix_nodes", pa.Table.from_pylist(OPENINGS, schema=prefixes.NODES))
     engine.put("prompt_sizes", pa.Table.from_pylist(PROMPT_SIZES, schema=prefixes.SIZES))
     engine.put("prompt_breaks", breaks.BREAKS.empty_table())
+    engine.put("idle_tools", pa.Table.from_pylist(IDLE_TOOLS, schema=tools.IDLE))
     usage = queries.run(engine, "usage", into="metered", requests="priced_calls")
     return Replay(engine, book(), usage, pricing.price_usage(engine, usage, "money", book()))
 
@@ -112,6 +118,7 @@ def logs(draw: st.DrawFn) -> list[dict[str, object]]:
                 output_hash=draw(st.sampled_from((1, 2))),
                 input_tokens=tokens,
                 cache_read_tokens=draw(st.integers(0, tokens)),
+                tools_hash=draw(st.sampled_from((1, None))),
                 output_tokens=draw(st.integers(0, 5_000)),
             )
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -226,16 +227,36 @@ def _text_parts(content: str) -> str:
 
 
 def plain_text(content: str) -> str:
-    """What a person would read of a message's content: the text parts joined, other parts named."""
+    r"""What a person would read of a message's content: the text parts joined, calls and results of tools, other parts named.
+
+    >>> plain_text('[{"type": "text", "text": "Hi"}, {"type": "image", "source": {}}]')
+    'Hi\n[image]'
+    >>> plain_text('[{"type": "function", "function": {"name": "find", "arguments": "{}"}}]')
+    '[function] find {}'
+    >>> plain_text('[{"type": "tool_result", "content": [{"type": "text", "text": "left"}]}]')
+    '[tool_result] left'
+    """
     if not content.startswith("[{"):
         return content
     try:
         parts = json.loads(content)
     except ValueError:
         return content
-    return "\n".join(
-        str(part.get("text") or f"[{part.get('type', 'part')}]") for part in parts if isinstance(part, dict)
-    )
+    return "\n".join(_part_text(part) for part in parts if isinstance(part, dict))
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    if part.get("text"):
+        return str(part["text"])
+    kind = f"[{part.get('type', 'part')}]"
+    called = part["function"] if isinstance(part.get("function"), dict) else part
+    if called.get("name"):
+        given = called.get("arguments", called.get("input", ""))
+        return f"{kind} {called['name']} {given if isinstance(given, str) else json.dumps(given)}"
+    if part.get("type") == "tool_result":
+        content = part.get("content", "")
+        return f"{kind} {plain_text(content if isinstance(content, str) else json.dumps(content))}"
+    return kind
 
 
 def integers(column: pa.Array) -> Ints:

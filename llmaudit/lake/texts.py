@@ -174,7 +174,7 @@ class Read:
 def _kept_text(number: int, kind: str, text: str) -> dict[str, object]:
     role, unit, content = text.partition(UNIT) if kind == "message" else (kind, UNIT, text)
     role, kind = (role, "system") if role in ("system", "developer") else (role, kind)
-    shown = plain_text(content if unit else text)
+    shown = text if kind == "tools" else plain_text(content if unit else text)
     return {"text_hash": number, "kind": kind, "role": role, "text": shown.replace("\x00", "")}
 
 
