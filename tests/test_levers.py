@@ -23,6 +23,7 @@ FINDS = {
     "prompt_caching": [call(1, input_tokens=4_000), call(2, 60, input_tokens=4_000)],
     "batchable": [call(n, 86_400 * (n % 3) + n) for n in range(60)],
     "service_tier": [call(n, 86_400 * (n % 3) + n, service_tier="priority") for n in range(60)],
+    "unused_tools": [call(1, tools_hash=1)],
     "truncated_outputs": [call(1, finish_reason="length"), call(2, 60, finish_reason="stop")],
 }
 """Logs in which a lever finds something, where it finds nothing in the usual one."""

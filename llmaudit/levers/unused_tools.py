@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llmaudit import queries
 from llmaudit.detectors import tools
 from llmaudit.engine.base import Engine
 from llmaudit.levers.base import Lever, Stage, with_column
@@ -38,10 +37,9 @@ class UnusedTools(Lever):
             "the shorter prefix is cached as the longer one was",
         )
 
-    def hits(self, engine: Engine, usage: str) -> str:
+    def prepare(self, engine: Engine) -> None:
         if "idle_tools" not in engine.tables():
             tools.load(engine)
-        return queries.run(engine, self.name, into=f"{self.name}_hits", usage=usage)
 
     def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         left = batch["idle_tokens"]
