@@ -1,6 +1,9 @@
 """A bill and a log whose difference is planted: what the inputs show is named to the last digit, and nothing else is."""
 
+import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -580,3 +583,52 @@ def test_flex_calls_billed_at_priority_are_a_tier_whatever_else_the_day_has(engi
     found = world.reconcile(engine, counted=False)
     assert classes(found) == {"tier": Decimal("0.02925")}
     assert "billed at the price of priority" in found.parts[0].evidence[0]
+
+
+def test_anthropics_priority_tier_is_paid_by_a_commitment(engine: Engine) -> None:
+    """The cost report names tiers and has no line of this one: what its calls come to is on no bill."""
+    world = Planted()
+    for row in world.calls:
+        row |= {"provider": "anthropic", "service_tier": "priority" if row["model"] == MINI else "standard"}
+    world.lines = {place: line for place, line in world.lines.items() if place[1] != MINI}  # type: ignore[assignment]
+    rows = [
+        {**row, "provider": "anthropic", "service_tier": "standard", "quantity": None}
+        for row in world.charges().to_pylist()
+    ]
+    rows.append({**rows[0], "charge_id": "x", "model": MINI, "billed_cost": Decimal(0), "token_class": "output"})
+    table = pa.Table.from_pylist(rows, world.charges().schema)
+    world.charges = lambda: table  # type: ignore[method-assign]
+    amount = -sum((row["cost_usd"] for row in world.calls if row["model"] == MINI), Decimal(0))
+    assert classes(world.reconcile(engine, counted=False)) == {"commitment": amount}
+
+
+def test_the_command_says_what_differs_and_writes_it_down(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.jsonl", [record(1, "2026-10-14T09:00:00Z")])
+    lake = tmp_path / "lake"
+    command = [sys.executable, "-m", "llmaudit.cli"]
+    for path in (log, SAMPLES / "openai_costs"):
+        subprocess.run([*command, "ingest", str(path), "--lake", str(lake), "--quiet"], check=True)
+    done = subprocess.run(
+        [*command, "reconcile", "--lake", str(lake), "-o", str(tmp_path / "bills.json")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    [bill] = json.loads((tmp_path / "bills.json").read_text())["bills"]
+    assert "3.493619  billed" in done.stdout
+    assert bill["billed"] == 3.493619
+    assert bill["priced"] == 0.0035
+    assert round(sum(part["amount"] for part in bill["classes"]) + bill["unexplained"], 6) == 3.490119
+
+
+def test_a_lake_without_a_bill_says_how_to_take_one_in(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.jsonl", [record(1, "2026-10-14T09:00:00Z")])
+    ingest(Lake.open(tmp_path / "lake", create=True, text="none"), [str(log)], spool=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "llmaudit.cli", "reconcile", "--lake", str(tmp_path / "lake")],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "llmaudit ingest BILL" in done.stderr

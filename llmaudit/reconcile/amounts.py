@@ -18,7 +18,7 @@ from llmaudit.reconcile.rounding import ZERO, money
 DISCOUNT, PRICE, CREDIT, CURRENCY = "discount", "price", "credit", "currency"
 DISCOUNT_OR_PRICE, TIER_OR_DISCOUNT = "discount_or_price", "tier_or_discount"
 CURRENCY_OR_DISCOUNT = "currency_or_discount_or_price"
-COMMITMENT = "credit_or_commitment"
+COMMITMENT, COMMITMENT_PAID = "credit_or_commitment", "commitment"
 ROUNDING, OTHER_SERVICES, UNEXPLAINED = "rounding", "other_services", "unexplained"
 
 TIERS = ("standard", "batch", "flex", "priority")
@@ -66,6 +66,7 @@ class Amounts:
     def explain(self) -> None:
         self.pending = [square for square in self.every if square.open]
         self._sift(self._no_calls)
+        self._sift(self._committed)
         self._sift(self._only_rounding)
         self._sift(self._own_columns)
         self._sift(self._unpriced)
@@ -122,6 +123,18 @@ class Amounts:
             for row in self.bill.usage
             if row["token_class"] and self.bill.bucket(row["start_at"]) == square.key.at and row["model"] is None
         }
+
+    def _committed(self, square: Square) -> bool:
+        """Anthropic's cost report leaves out its Priority Tier: a commitment has paid for it."""
+        if square.lines or self.bill.provider != "anthropic" or {served for served, _ in square.tiers} != {"priority"}:
+            return False
+        amount = square.open
+        square.put(COMMITMENT_PAID, amount)
+        text = f"{square.key.at:%Y-%m-%d} {square.key.model}: served in the Priority Tier, which the cost report leaves out."
+        self.found.add(
+            COMMITMENT_PAID, text, amount, call_rows(self.bill, square.key.at, " and service_tier = 'priority'")
+        )
+        return True
 
     def _only_rounding(self, square: Square) -> bool:
         if abs(square.open) > self.tolerance(square):
