@@ -675,6 +675,21 @@ def found(spool, *paths):
     return [(file.shown, file.named) for file in files], left_out
 
 
+def test_what_clouds_write_beside_their_exports_is_no_log(tmp_path):
+    beside = [
+        "harbor-cur2-Manifest.json",
+        "manifest.json",
+        "manifest.json.out",
+        "_SUCCESS",
+        "amazon-bedrock-logs-permission-check",
+    ]
+    for name in [*beside, "harbor-cur2-00001.csv"]:
+        (tmp_path / name).write_text("{}")
+    files, left_out = found(tmp_path, tmp_path)
+    assert [shown.rpartition("/")[2] for shown, _ in files] == ["harbor-cur2-00001.csv"]
+    assert sorted(name.rpartition("/")[2] for name in left_out) == sorted(beside)
+
+
 def test_a_folder_holds_logs_and_what_is_left_out_is_said(tmp_path):
     a = write(tmp_path / "logs" / "deep" / "a.jsonl", call(1))
     readme = write(tmp_path / "logs" / "README.md", "# Logs")

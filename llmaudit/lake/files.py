@@ -16,7 +16,17 @@ import xxhash
 from llmaudit.errors import AuditError, MissingExtra
 
 CHUNK_BYTES = 2**20
-NOT_LOGS = ("*.md", "LICENSE*", ".*", "*.pyc")
+NOT_LOGS = (
+    "*.md",
+    "LICENSE*",
+    ".*",
+    "*.pyc",
+    "*[Mm]anifest.json",
+    "manifest.json.out",
+    "_SUCCESS",
+    "amazon-bedrock-logs-permission-check",
+)
+"""Documents, and what clouds write beside their exports."""
 
 
 @dataclass(frozen=True)
