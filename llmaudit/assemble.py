@@ -8,20 +8,22 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import polars as pl
 
 from llmaudit import report as reports
 from llmaudit.config import AuditConfig
-from llmaudit.detectors.evidence import Evidence
 from llmaudit.detectors.verdicts import Verdict
 from llmaudit.pricing import Exchange
 from llmaudit.reconcile import Place, Reconciled, bridge
 from llmaudit.reconcile.bridge import Bridge
 from llmaudit.reconcile.rounding import MICRO, shared
 from llmaudit.replay import Charged, Interval, Plan, Saved, Step, interval
+
+if TYPE_CHECKING:
+    from llmaudit.detectors.evidence import Evidence
 
 Row = Mapping[str, Any]
 Site = tuple[str | None, str | None]

@@ -16,11 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.feature_extraction.text import TfidfVectorizer
 
-from llmaudit.detectors.templates import PromptTemplates, stable_hash
-from llmaudit.detectors.words import SLOT, ends, mask
+from llmaudit.detectors.words import SLOT, ends, mask, stable_hash
 
 Ints = npt.NDArray[np.int64]
 
@@ -179,6 +176,8 @@ def _buckets(calls: _Calls, rows: Iterable[int]) -> list[list[int]]:
 def _templates(
     rows: list[int], calls: _Calls, texts: Sequence[str], inputs: Sequence[str] | None
 ) -> tuple[list[_Group], list[int]]:
+    from llmaudit.detectors.templates import PromptTemplates
+
     answers = [calls.output[row] for row in rows]
     found = PromptTemplates().fit(texts, inputs=inputs, answers=answers)
     members: defaultdict[int, list[int]] = defaultdict(list)
@@ -224,6 +223,9 @@ def _topics(texts: list[str]) -> list[str]:
     """A topic for each text, named by its heaviest words. OTHER where the texts have too little in common."""
     if len(texts) < _MIN_LEFT:
         return [OTHER] * len(texts)
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     vectoriser = TfidfVectorizer(token_pattern=r"[^\W\d_]{2,}", max_df=0.9, max_features=20_000, sublinear_tf=True)  # noqa: S106
     try:
         vectors = vectoriser.fit_transform(texts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-from llmaudit.detectors.words import SLOT, common_head, common_tail, masked_words
+from llmaudit.detectors.words import SLOT, common_head, common_tail, masked_words, stable_hash
 
 Words = tuple[str, ...]
 
@@ -195,11 +194,6 @@ def skeleton(counts: dict[Words, int]) -> str:
     middles = [words[: len(words) - tail] for words in rests]
     closing = seqs[0][len(seqs[0]) - tail :]
     return " ".join([*seqs[0][:head], *_fixed_words(middles), *closing])
-
-
-def stable_hash(text: str, digits: int = 8) -> str:
-    """The same in every run and on every machine; not keyed, so only for texts that are shown anyway."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[:digits]
 
 
 def _strings(values: Iterable[str]) -> list[str]:

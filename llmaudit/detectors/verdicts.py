@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from joblib import Parallel, cpu_count, delayed
 
 from llmaudit.detectors.answers import MAX_LABEL_SHARE, Profile, normal, profile
-from llmaudit.detectors.evidence import Evidence, FieldEvidence
-from llmaudit.detectors.fields import OPEN, FieldStudent
-from llmaudit.detectors.student import ProxyStudent
 from llmaudit.detectors.words import mask
+
+if TYPE_CHECKING:
+    from llmaudit.detectors.evidence import Evidence, FieldEvidence
 
 MAX_ROWS = 1_500
 """Calls of an endpoint that are looked at, the first by `call_key`."""
@@ -68,13 +67,14 @@ def judge(sample: pl.DataFrame, calls: pl.DataFrame) -> list[Verdict]:
     """
     texts = {name: rows for (name,), rows in sample.group_by("endpoint", maintain_order=True)}
     ordered = calls.sort("cost_usd", "requests", "endpoint", descending=[True, True, False], nulls_last=True)
-    jobs = [
-        delayed(_verdict)(endpoint, requests, texts.get(endpoint, sample.clear()))
-        for endpoint, requests in ordered.select("endpoint", "requests").rows()
-    ]
+    endpoints = ordered.select("endpoint", "requests").rows()
+    jobs = [(endpoint, requests, texts.get(endpoint, sample.clear())) for endpoint, requests in endpoints]
+    if sum(len(rows) for rows in texts.values()) < MANY_ROWS:
+        return [_verdict(*job) for job in jobs]
+    from joblib import Parallel, cpu_count, delayed
+
     # Each endpoint is judged by itself. Processes, not threads: the solver draws from one stream of random numbers.
-    workers = min(MOST_WORKERS, cpu_count()) if sum(len(rows) for rows in texts.values()) >= MANY_ROWS else 1
-    return list(Parallel(n_jobs=workers)(jobs))
+    return list(Parallel(n_jobs=min(MOST_WORKERS, cpu_count()))(delayed(_verdict)(*job) for job in jobs))
 
 
 def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict:
@@ -98,7 +98,7 @@ def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict
     return Verdict(endpoint, requests, verdict, reason, code, agreement, coverage, form.as_dict(), evidence)
 
 
-_Decision = tuple[str, str, str, Evidence | None]
+_Decision = tuple[str, str, str, "Evidence | None"]
 
 _INPUTS_ALIKE = (
     "inputs_alike",
@@ -126,6 +126,8 @@ def _decide(form: Profile, seen: pl.DataFrame) -> _Decision:
 
 def _decide_fields(form: Profile, seen: pl.DataFrame) -> _Decision:
     """Answers with fields, or copied out of the input: every main field has to be learned, and little may be made up."""
+    from llmaudit.detectors.fields import OPEN, FieldStudent
+
     try:
         found = FieldStudent().evaluate(seen["input"].to_list(), seen["output"].to_list(), seen["started_at"].to_list())
     except ValueError:
@@ -176,6 +178,8 @@ def _decide_free(form: Profile) -> tuple[str, str, str]:
 
 
 def _decide_closed(form: Profile, seen: pl.DataFrame) -> _Decision:
+    from llmaudit.detectors.student import ProxyStudent
+
     answers = [normal(output) for output in seen["output"]]
     times = seen["started_at"].to_list()
     try:

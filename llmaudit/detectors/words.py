@@ -5,6 +5,7 @@ The stored template, head and tail hashes mask the same things, so what is learn
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 _TIME = r"\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s?z|[+-]\d\d:?\d\d)?)?"
@@ -80,3 +81,8 @@ def _most_common(words: list[str]) -> str | None:
     for word in words:
         counts[word] = counts.get(word, 0) + 1
     return min(counts, key=lambda word: (-counts[word], word), default=None)
+
+
+def stable_hash(text: str, digits: int = 8) -> str:
+    """The same in every run and on every machine; not keyed, so only for texts that are shown anyway."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[:digits]

@@ -37,6 +37,7 @@ def measured(command: list[str]) -> tuple[float, float, float]:
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     if status:
         raise SystemExit(f"{' '.join(command[:4])} ended with {status}")
     return time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1_024
