@@ -124,6 +124,24 @@ def price_list(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def upcoming_list(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `pricing.upcoming.frame` as a list for people: rates by the million tokens."""
+    per_million = pl.when(pl.col("token_class").is_in(TOKEN_CLASSES)).then(1_000_000).otherwise(1)
+    return rows.select(
+        "on",
+        "kind",
+        "provider",
+        "model",
+        "tier",
+        "token_class",
+        *(
+            (pl.col(f"{name}_usd_per_unit").cast(pl.Float64) * per_million).round(9).alias(name)
+            for name in ("before", "after")
+        ),
+        "source",
+    )
+
+
 def _json(rows: pl.DataFrame) -> str:
     """Amounts to their last digit, which the report's own JSON would round away."""
     return json.dumps({"rows": rows.to_dicts()}, indent=2, default=_as_json) + "\n"

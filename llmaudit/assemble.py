@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from llmaudit import report as reports
 from llmaudit.config import AuditConfig
 from llmaudit.detectors.verdicts import Verdict
 from llmaudit.pricing import Exchange
+from llmaudit.pricing.review import Review
 from llmaudit.reconcile import Place, Reconciled, bridge
 from llmaudit.reconcile.bridge import Bridge
 from llmaudit.reconcile.rounding import MICRO, shared
@@ -552,6 +553,74 @@ def _bridge(found: Bridge, basis: str, currency: str) -> dict[str, Any]:
         "parts": [{"part": name, "amount": amount} for name, amount in found.parts().items()],
         "models": [asdict(change) for change in found.changes],
     }
+
+
+def prices(found: Review, due: dict[str, Any] | None, month_factor: float | None) -> dict[str, Any]:
+    """Prices seen from elsewhere: the other source's, those to come, those of what was asked for; and what is due."""
+    return {
+        "disputed": [
+            {
+                "provider": r["provider"],
+                "model": r["model"],
+                "requests": r["requests"],
+                "cost_usd": r["before_usd"],
+                "other_usd": r["after_usd"],
+                "at_stake_usd": {"low": r["low_usd"], "high": r["high_usd"]},
+            }
+            for r in found.disputed
+        ],
+        "upcoming": upcoming(found.upcoming, month_factor),
+        "served": [
+            {
+                **{name: r[name] for name in _SERVED},
+                "requests": r["requests"],
+                "cost_usd": r["before_usd"],
+                "as_requested_usd": r["after_usd"],
+            }
+            for r in found.served
+        ],
+        "due": due and _dated(due),
+    }
+
+
+_SERVED = ("endpoint", "provider", "request_model", "model", "requested_service_tier", "service_tier")
+
+
+def upcoming(rows: Sequence[Row], month_factor: float | None) -> list[dict[str, Any]]:
+    """What is to come, in dollars of the window and of a month like it."""
+    return [
+        {
+            "on": r["on"].isoformat() if r["on"] else None,
+            "kind": r["kind"],
+            **{name: r[name] for name in ("endpoint", "provider", "model", "requests")},
+            "before_usd": r["before_usd"],
+            "after_usd": r["after_usd"],
+            "monthly_change_usd": None
+            if None in (r["before_usd"], r["after_usd"])
+            else _monthly(r["after_usd"] - r["before_usd"], month_factor),
+        }
+        for r in rows
+    ]
+
+
+def upcoming_frame(rows: Sequence[Row]) -> pl.DataFrame:
+    money = dict.fromkeys(("before_usd", "after_usd", "monthly_change_usd"), pl.Float64())
+    kinds = {
+        **dict.fromkeys(("on", "kind", "endpoint", "provider", "model"), pl.String()),
+        "requests": pl.Int64(),
+        **money,
+    }
+    listed = [{n: float(v) if n in money and v is not None else v for n, v in row.items()} for row in rows]
+    return pl.DataFrame(listed, schema=kinds)
+
+
+def _dated(value: Any) -> Any:
+    """Days as text, however deep."""
+    if isinstance(value, dict):
+        return {name: _dated(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_dated(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def analyses(statuses: Mapping[str, tuple[str, str | None]]) -> list[dict[str, Any]]:

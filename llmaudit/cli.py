@@ -357,10 +357,111 @@ def prices_show(
     from llmaudit import asking, pricing
     from llmaudit import config as configs
 
-    book = pricing.load(configs.load(config).prices)
-    rows = asking.price_list(pricing.show(model, book))
+    stated = configs.load(config)
+    rows = asking.price_list(pricing.show(model, pricing.load(stated.prices, stated.price_book)))
     typer.echo("US dollars for a million tokens (other units: for one), by token class.")
     asking.write(rows, "table", None)
+    return DONE
+
+
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Day to look from.", show_default="today")]
+TableAs = Annotated[TableFormat, typer.Option("--format", help="How the rows are written.")]
+
+
+@prices_app.command("upcoming")
+def prices_upcoming(
+    paths: Paths = None,
+    lake: LakeDir = None,
+    config: ConfigFile = None,
+    as_of: AsOf = None,
+    format_: TableAs = TableFormat.table,
+) -> int:
+    """Show dated price changes and retirements to come; with PATH or --lake, in dollars per endpoint."""
+    from llmaudit import asking, pipeline, pricing
+    from llmaudit import config as configs
+    from llmaudit.pricing import upcoming
+
+    stated = configs.load(config, paths=tuple(paths or ()), lake=lake, as_of=_day("--as-of", as_of))
+    day = stated.as_of or date.today()  # noqa: DTZ011 - the clock is read at the door
+    if stated.paths or stated.lake:
+        rows = pipeline.upcoming(stated, day)
+    else:
+        rows = asking.upcoming_list(upcoming.frame(pricing.load(stated.prices, stated.price_book), day))
+    asking.write(rows, format_.value, None)
+    return DONE
+
+
+@prices_app.command("lint")
+def prices_lint(
+    model: Annotated[str | None, typer.Argument(help="One model only.", show_default=False)] = None,
+    config: ConfigFile = None,
+    as_of: AsOf = None,
+    format_: TableAs = TableFormat.table,
+) -> int:
+    """Check prices against rules that prices keep. Exits with 1 if any is broken."""
+    from llmaudit import asking, pricing
+    from llmaudit import config as configs
+    from llmaudit.pricing import lint
+
+    stated = configs.load(config, as_of=_day("--as-of", as_of))
+    day = stated.as_of or date.today()  # noqa: DTZ011
+    broken = lint.lint(pricing.load(stated.prices, stated.price_book), day, model)
+    asking.write(lint.frame(broken), format_.value, None)
+    return POLICY_BROKEN if broken else DONE
+
+
+@prices_app.command("diff")
+def prices_diff(
+    before: Annotated[str, typer.Argument(help="A day, the folder of a book, or shipped.")] = "shipped",
+    after: Annotated[
+        str | None, typer.Argument(help="The same.", show_default="the book of the settings, as of its day")
+    ] = None,
+    config: ConfigFile = None,
+    format_: TableAs = TableFormat.table,
+) -> int:
+    """Show which prices differ between two days, or between two books."""
+    from llmaudit import asking, pricing
+    from llmaudit import config as configs
+    from llmaudit.pricing.differences import differences
+
+    own = configs.load(config).price_book
+
+    def side(text: str) -> tuple[pricing.Book, date | None]:
+        if text == "shipped":
+            return pricing.load(), None
+        if Path(text).is_dir():
+            return pricing.load(None, Path(text)), None
+        return pricing.load(None, own), _day("diff", text)
+
+    old, old_day = side(before)
+    new, new_day = side(after) if after else (pricing.load(None, own), None)
+    rows = differences(old, old_day or new_day or old.as_of, new, new_day or old_day or new.as_of)
+    asking.write(rows, format_.value, None)
+    return DONE
+
+
+@prices_app.command("update")
+def prices_update(
+    book: Annotated[
+        Path | None, typer.Option("--book", help="Folder of the new book.", show_default="price_book of the settings")
+    ] = None,
+    seen: Annotated[
+        str | None, typer.Option(help="Day the installed releases are known to be current.", show_default="today")
+    ] = None,
+    config: ConfigFile = None,
+) -> int:
+    """Compile a newer book from the genai-prices and LiteLLM that are installed."""
+    from llmaudit import config as configs
+    from llmaudit.pricing import updating
+
+    folder = book or configs.load(config).price_book
+    if folder is None:
+        raise AuditError('Where should the book lie? Say --book DIR, or price_book = "DIR" in llmaudit.toml.')
+    digest = updating.update(folder, _day("--seen", seen) or date.today())  # noqa: DTZ011
+    typer.echo(f"Wrote {folder}, sha256 {digest}.")
+    typer.echo(
+        f'To use it: price_book = "{folder}" in llmaudit.toml. What changed: llmaudit prices diff shipped {folder}'
+    )
     return DONE
 
 

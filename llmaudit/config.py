@@ -45,6 +45,8 @@ class AuditConfig:
     lever_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Lever -> its settings, as `[levers.<name>]` of llmaudit.toml has them."""
     prices: Path | None = None
+    price_book: Path | None = None
+    """Folder of a price book that `llmaudit prices update` wrote; None is the shipped one."""
     rates: Path | None = None
     """The user's own exchange rates, over the published ones."""
     currency: str = "USD"
@@ -156,7 +158,7 @@ def _typed(name: str, value: Any, file: Path) -> Any:
     kind, wanted = _KINDS.get(name, (str, 'text in quotes, such as "UTC"'))
     if not _is(value, kind):
         raise AuditError(f"{file}: {name} = {value!r} should be {wanted}.")
-    if name in ("lake", "prices", "rates", "owners", "compare"):
+    if name in ("lake", "prices", "price_book", "rates", "owners", "compare"):
         return file.parent / Path(value).expanduser()
     if name == "engine_options":
         return {option: str(setting) for option, setting in value.items()}

@@ -38,6 +38,11 @@ def statuses(
         found[name] = ran if calls else no_calls
     found["endpoint_discovery"] = _discovery(lake, report, discovery)
     found["proxy_student"] = _student(lake, report)
+    for name in ("disputed_prices", "upcoming_prices", "served_otherwise"):
+        found[name] = ran if calls else no_calls
+    found["contract"] = (
+        ran if report["prices"]["due"] else ("skipped", "no commitment, credit, free tier or margin in prices.toml")
+    )
     found["allocation"] = ran if report["allocation"] else ("skipped", "no [allocation] in the settings says by what")
     found["bills"] = ran if report["bills"] else ("skipped", "no bill among the files")
     found["bridge"] = ran if report["bridge"] else ("skipped", "there is one month only, without two whole weeks in it")
@@ -98,6 +103,7 @@ def warnings(
     said = [
         *(_warning("check_failed", text) for text in _failed_checks(report)),
         *_about_money(config, report, book_as_of),
+        *_about_prices(report),
         *_about_files(config, took, ingests, report),
         *_about_sources(config, report),
         *_about_bills(report),
@@ -196,13 +202,34 @@ def _about_money(config: AuditConfig, report: Report, book_as_of: date) -> Itera
     if day and (day - book_as_of).days > STALE_BOOK_DAYS:
         yield _warning(
             "stale_price_book",
-            f"The price book is of {book_as_of}, {(day - book_as_of).days} days before {day}. Install a newer llmaudit, or put newer rates into prices.toml.",
+            f"The price book is of {book_as_of}, {(day - book_as_of).days} days before {day}. Install a newer llmaudit, or compile a newer book (llmaudit prices update), or put newer rates into prices.toml.",
         )
     reported, total = totals["reported_cost_usd"], totals["cost_usd"]
     if reported and total and abs(reported - total) > max(CENT, total / 20) and reported > total:
         yield _warning(
             "reported_differs", "The logs' own cost figures come to more than the priced total.", reported - total
         )
+
+
+def _about_prices(report: Report) -> Iterator[dict[str, Any]]:
+    """What hangs on a price that the book's sources do not agree on, or that changes soon."""
+    disputed = report["prices"]["disputed"]
+    low, high = (
+        sum((line["at_stake_usd"][end] or Decimal(0) for line in disputed), Decimal(0)) for end in ("low", "high")
+    )
+    if high - low > CENT:
+        models = _few([str(line["model"]) for line in disputed])
+        yield _warning(
+            "disputed_price",
+            f"The price book's two sources differ on {models}: these calls come to ${low:,.2f} or ${high:,.2f}. "
+            "Check the provider's page; put what you pay into prices.toml.",
+            high - low,
+        )
+    retiring = [line for line in report["prices"]["upcoming"] if line["kind"] == "retirement" and line["on"]]
+    if retiring:
+        spent = sum((line["before_usd"] or Decimal(0) for line in retiring), Decimal(0))
+        named = _few(list(dict.fromkeys(f"{line['model']} on {line['on']}" for line in retiring)))
+        yield _warning("retiring_models", f"Models in use retire: {named}.", spent)
 
 
 def _about_files(config: AuditConfig, took: Intake, ingests: pl.DataFrame, report: Report) -> Iterator[dict[str, Any]]:

@@ -285,6 +285,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "sandbox": _names,
     "lake": _path,
     "prices": _path,
+    "price_book": _path,
     "rates": _path,
     "compare": _path,
     "since": _day,

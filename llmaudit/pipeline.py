@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from llmaudit.lake.sampling import SAMPLE_PER_STRATUM
 from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune
+from llmaudit.pricing import review
 from llmaudit.replay import FEWEST_DAYS, Plan, Replay
 from llmaudit.report import shared
 
@@ -87,7 +88,7 @@ def run(
     """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend."""
     chosen = _chosen(config)
     sharing = allocation.read(config.allocation)
-    book = pricing.load(config.prices)
+    book = pricing.load(config.prices, config.price_book)
     _check_tuned_model(config, book)
     with ExitStack() as held:
         scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
@@ -140,6 +141,7 @@ def run(
         )
         findings = savings.with_status(findings, decisions, day)
         report = _report(config, lake, book, facts, verdicts, headline, everything, findings, window)
+        report["prices"] = _reviewed(engine, book, config, window)
         report["allocation"] = _allocated(engine, book, sharing, report["window"]["days"])
         report["prompt_caching"] = assemble.prompt_caching(_outlook(engine), report["findings"])
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
@@ -170,7 +172,7 @@ def opened(
         engine = engines.start(config.engine, dict(config.engine_options))
         try:
             open_tables(engine, lake, config, only=only)
-            yield engine, lake, pricing.load(config.prices)
+            yield engine, lake, pricing.load(config.prices, config.price_book)
         finally:
             engine.close()
 
@@ -183,11 +185,21 @@ def open_tables(engine: Engine, lake: Lake, config: AuditConfig, *, only: pl.Dat
     _attach(engine, lake, config, only)
     calls = _tables(engine, config)
     engine.attach("discovered", lake.files("endpoints"), TABLES["endpoints"])
-    book = pricing.load(config.prices)
+    book = pricing.load(config.prices, config.price_book)
     money = pricing.price_usage(engine, calls, "money", book)
     queries.run(engine, "requests", endpoints="discovered", money=money)
     engine.alias("usage", "aggregates")
     return book
+
+
+def upcoming(config: AuditConfig, as_of: date) -> pl.DataFrame:
+    """Price changes and retirements to come, with what they mean for the calls of a lake or of files, per month."""
+    with opened(config) as (engine, _, book):
+        usage = queries.run(engine, "usage", into="metered")
+        found = review.upcoming(engine, book, usage, "money", as_of)
+        [ends] = _rows(engine, queries.run(engine, "log_ends"))
+    factor = assemble.window(config, ends["first_at"], ends["last_at"], [])["month_factor"]
+    return assemble.upcoming_frame(assemble.upcoming(found, factor))
 
 
 def reconciled(engine: Engine, lake: Lake, config: AuditConfig) -> list[reconcile.Reconciled]:
@@ -200,7 +212,7 @@ def reconciled(engine: Engine, lake: Lake, config: AuditConfig) -> list[reconcil
 def reprice(config: AuditConfig, *, dry_run: bool) -> repricing.Difference:
     """Hold what the lake's calls come to today against what was last reported; unless `dry_run`, remember today's amounts."""
     assert config.lake is not None
-    lake, book = Lake.open(config.lake), pricing.load(config.prices)
+    lake, book = Lake.open(config.lake), pricing.load(config.prices, config.price_book)
     whole = replace(config, paths=(), since=None, until=None)
     told, held = repricing.remembered(lake)
     before = told["book_sha256"][0] if not told.is_empty() else ""
@@ -477,6 +489,15 @@ def _report(
 
 def _allocated(engine: Engine, book: pricing.Book, sharing: allocation.Rules, days: int) -> list[dict[str, Any]]:
     return allocation.as_report(allocation.tables(engine, sharing, hours=days * 24, terms=book.user.contract))
+
+
+def _reviewed(engine: Engine, book: pricing.Book, config: AuditConfig, window: Mapping[str, Any]) -> dict[str, Any]:
+    """Prices seen from elsewhere: the other source's, those to come, those of what was asked for; and what is due."""
+    ends = [date.fromisoformat(window[end][:10]) for end in ("start", "end") if window[end]]
+    covered = (ends[0], ends[1]) if ends else None
+    as_of = config.as_of or datetime.now(UTC).date()
+    found = review.review(engine, book, "metered", "money", as_of)
+    return assemble.prices(found, review.due(engine, book.user.contract, covered), window["month_factor"])
 
 
 def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:

@@ -711,7 +711,7 @@ def test_a_frame_comes_back_as_it_was_with_four_columns_more() -> None:
 def test_the_book_is_the_one_its_metadata_names() -> None:
     meta = json.loads((books.DATA / "book.json").read_text("utf-8"))
     digest = hashlib.sha256()
-    for name in compiling.TABLES:
+    for name in books.TABLES:
         digest.update((books.DATA / f"{name}.parquet").read_bytes())
     assert meta["sha256"] == digest.hexdigest() == pricing.load().sha256
     assert pricing.load().as_of == date.fromisoformat(meta["as_of"])
@@ -784,7 +784,7 @@ def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     digests = {
         compiling.write(*compiling.compile_book(date(2026, 11, 10), [prices]), tmp_path / str(turn)) for turn in (1, 2)
     }
-    assert digests == {compiling.sha256(tmp_path / "1")}
+    assert digests == {books.sha256(tmp_path / "1")}
 
 
 # --- agreement with other calculators --------------------------------------------------------------

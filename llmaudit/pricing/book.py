@@ -221,6 +221,23 @@ class Book:
         """The span of a provider's rates over time; an unknown provider has that of the whole book."""
         return self._shelf.ranges_of(canonical(provider))
 
+    def all_rates(self) -> list[dict[str, Any]]:
+        """Every row of the book."""
+        found: list[dict[str, Any]] = self._shelf.rates.to_pylist()
+        return found
+
+    def all_names(self) -> list[dict[str, Any]]:
+        """Every name of the book: provider, name, model, kind."""
+        return [
+            {"provider": provider, "name": name, "model": model, "kind": kind}
+            for (provider, name), (model, kind) in self._shelf.names.items()
+        ]
+
+    def retirements(self) -> list[dict[str, Any]]:
+        """Models that providers no longer serve from some day on: provider, model, retires_on (null: no day is named), source."""
+        found: list[dict[str, Any]] = _read("retirements", self._shelf.folder).to_pylist()
+        return found
+
     def rows(self, model: str) -> pa.Table:
         """Every row of a model, under each provider that lists the name."""
         return self._shelf.rows_of(model)
@@ -274,6 +291,7 @@ class Shelf:
     names: Mapping[tuple[str, str], tuple[str, str]]
     ranges: Mapping[str, pa.Table]
     uplifts: Mapping[tuple[str, str], Mapping[str, str]]
+    folder: Path
     _spelt: dict[str, Spellings] = field(default_factory=dict, repr=False, compare=False)
 
     def lookup(self, provider: str, name: str) -> tuple[str, str] | None:
@@ -372,9 +390,20 @@ def _alias_keys(owner: str | None, lower: str) -> Iterator[str]:
     yield from (f"{owner}/{lower}", lower, f"{owner}/{tail}", tail)
 
 
-def load(user_prices: Path | None = None) -> Book:
-    """The shipped price book, with the user's `prices.toml` over it if there is one."""
-    shelf = _shelf()
+TABLES = ("rates", "names", "ranges", "retirements")
+
+
+def sha256(folder: Path) -> str:
+    """One digest over a book's tables."""
+    digest = hashlib.sha256()
+    for name in TABLES:
+        digest.update((folder / f"{name}.parquet").read_bytes())
+    return digest.hexdigest()
+
+
+def load(user_prices: Path | None = None, folder: Path | None = None) -> Book:
+    """The shipped price book or the one in `folder`, with the user's `prices.toml` over it if there is one."""
+    shelf = _opened(folder.resolve()) if folder else _shelf()
     as_of = date.fromisoformat(str(shelf.meta["as_of"]))
     digest = str(shelf.meta["sha256"])
     if user_prices is None:
@@ -399,12 +428,25 @@ def normal_tier(tier: str | None) -> str:
     return "standard" if lower in {"", "standard", "default", "auto", "on_demand", "standard_only"} else lower
 
 
+def _opened(folder: Path) -> Shelf:
+    """A book that `llmaudit prices update` wrote, unchanged since."""
+    cure = f"Write it anew: llmaudit prices update --book {folder}"
+    try:
+        meta = json.loads((folder / "book.json").read_text("utf-8"))
+        digest = sha256(folder)
+    except (OSError, ValueError) as error:
+        raise AuditError(f"{folder}: no price book there ({error}). {cure}") from error
+    if meta.get("sha256") != digest:
+        raise AuditError(f"{folder}: the tables' sha256 is {digest}, book.json says {meta.get('sha256')}. {cure}")
+    return _shelf(folder)
+
+
 @cache
-def _shelf() -> Shelf:
-    meta = json.loads((DATA / "book.json").read_text("utf-8"))
-    rates = _read("rates").combine_chunks()
-    listed = _read("names")
-    ranges = _read("ranges")
+def _shelf(folder: Path = DATA) -> Shelf:
+    meta = json.loads((folder / "book.json").read_text("utf-8"))
+    rates = _read("rates", folder).combine_chunks()
+    listed = _read("names", folder)
+    ranges = _read("ranges", folder)
     known = zip(*(listed[c].to_pylist() for c in ("provider", "name", "model", "kind")), strict=True)
     return Shelf(
         meta,
@@ -413,12 +455,13 @@ def _shelf() -> Shelf:
         {(provider, name): (model, kind) for provider, name, model, kind in known},
         {p: ranges.slice(a, b - a) for (p,), (a, b) in _runs([ranges["provider"].to_pylist()])},
         {(u["provider"], u["model"]): u for u in meta["uplifts"]},
+        folder,
     )
 
 
-def _read(name: str) -> pa.Table:
+def _read(name: str, folder: Path = DATA) -> pa.Table:
     """A plain read: `pq.read_table` would import the whole dataset machinery, and that takes longer than reading."""
-    with pq.ParquetFile(DATA / f"{name}.parquet") as file:
+    with pq.ParquetFile(folder / f"{name}.parquet") as file:
         return file.read()
 
 

@@ -10,7 +10,6 @@ Same inputs, same bytes.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,14 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmaudit.pricing import from_genai, from_litellm
+from llmaudit.pricing.book import DATA, sha256
 from llmaudit.pricing.rates import BOOK, NAMES, RANGES, RATE, RETIREMENTS, Band, Period, Rates, base, places, rows
 from llmaudit.pricing.user import UNIT_CLASSES
 
-DATA = Path(__file__).parent / "data"
 ROUTED = frozenset({"aws.bedrock", "azure.ai.openai"})
 """Here a slash in a LiteLLM name divides a region from the model, and the region has its own price."""
-
-TABLES = ("rates", "names", "ranges", "retirements")
 
 LENT_CLASSES = frozenset({"cache_write_long", *UNIT_CLASSES}) - {"requests"}
 """Classes that a genai-prices model takes from LiteLLM where it lacks them and both publish the same standard price."""
@@ -52,8 +49,10 @@ class Draft:
             self.names[provider, name] = (model, kind)
 
 
-def compile_book(genai_date: date, snapshots: list[from_litellm.Snapshot]) -> tuple[Draft, dict[str, object]]:
-    """The whole book, and the metadata that says what it was made from."""
+def compile_book(
+    genai_date: date, snapshots: list[from_litellm.Snapshot], earlier: Sequence[from_litellm.Known] = ()
+) -> tuple[Draft, dict[str, object]]:
+    """The whole book, and the metadata that says what it was made from. `earlier` is what a book already knows from LiteLLM."""
     package = from_genai.Package(genai_date)
     draft = Draft()
     for known in package.models():
@@ -63,7 +62,7 @@ def compile_book(genai_date: date, snapshots: list[from_litellm.Snapshot]) -> tu
             draft.retirements[place] = (None, f"genai-prices {package.version}")
         for name, kind in known.names.items():
             draft.name(known.provider, name, known.model, kind)
-    _add_litellm(draft, package, from_litellm.known(snapshots))
+    _add_litellm(draft, package, from_litellm.continued(earlier, from_litellm.known(snapshots)))
     meta: dict[str, object] = {
         "as_of": max([genai_date, *(s.seen for s in snapshots)]).isoformat(),
         "sources": [
@@ -73,12 +72,15 @@ def compile_book(genai_date: date, snapshots: list[from_litellm.Snapshot]) -> tu
                 for s in sorted(snapshots, key=lambda s: s.seen)
             ),
         ],
-        "uplifts": [
-            {"provider": provider, "model": model, **factors}
-            for (provider, model), factors in sorted(draft.uplifts.items())
-        ],
+        "uplifts": uplift_lines(draft),
     }
     return draft, meta
+
+
+def uplift_lines(draft: Draft) -> list[dict[str, str]]:
+    """Regional surcharges as book.json has them."""
+    listed = sorted(draft.uplifts.items())
+    return [{"provider": provider, "model": model, **factors} for (provider, model), factors in listed]
 
 
 def _add_litellm(draft: Draft, package: from_genai.Package, found: list[from_litellm.Known]) -> None:
@@ -281,14 +283,6 @@ def write(draft: Draft, meta: dict[str, object], folder: Path) -> str:
     text = json.dumps({**meta, "sha256": digest}, indent=1, sort_keys=True)
     (folder / "book.json").write_text(text + "\n", "utf-8")
     return digest
-
-
-def sha256(folder: Path) -> str:
-    """One digest over the book's tables."""
-    digest = hashlib.sha256()
-    for name in TABLES:
-        digest.update((folder / f"{name}.parquet").read_bytes())
-    return digest.hexdigest()
 
 
 def _save(table: pa.Table, stem: Path) -> None:

@@ -12,7 +12,7 @@ import json
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -121,6 +121,26 @@ def known(snapshots: list[Snapshot]) -> list[Known]:
             newest = witnesses[-1][1]
             found.append(Known(provider, name, periods, _uplifts(newest), _off_peak(newest), _retires_on(newest)))
     return found
+
+
+def continued(earlier: Sequence[Known], newer: list[Known]) -> list[Known]:
+    """What was known of models, carried on by what a newer release says from its own day on."""
+    found = {(k.provider, k.name): k for k in earlier}
+    for known_now in newer:
+        place = (known_now.provider, known_now.name)
+        before = found.get(place)
+        found[place] = _carried_on(before, known_now) if before else known_now
+    return [found[place] for place in sorted(found)]
+
+
+def _carried_on(before: Known, now: Known) -> Known:
+    newest, last = now.periods[-1], before.periods[-1]
+    same = last.daily is not None or (_agree(last.tiers, newest.tiers) and _agree(newest.tiers, last.tiers))
+    if same:
+        return replace(now, periods=before.periods, off_peak=None)
+    day = newest.witness.checked
+    ended = [replace(p, valid_to=day) if p.valid_to is None else p for p in before.periods]
+    return replace(now, periods=[*ended, replace(newest, valid_from=day)])
 
 
 def _retires_on(entry: Entry) -> date | None:
