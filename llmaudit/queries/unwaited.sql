@@ -88,7 +88,8 @@ with
                 floor(cast(min(at_us - middle_us) - day_number * 86400000000 as double) / 1000000) as bigint
             ) as starts_s,
             cast(floor(cast(min(at_us) % 3600000000 as double) / 1000000) as bigint) as hour_s,
-            (max(at_us) - min(at_us)) / 60000000 as minutes
+            cast(floor(cast(min(at_us) % 86400000000 as double) / 1000000) as bigint) as day_s,
+            max(at_us) - min(at_us) as length_us
         from placed
         group by caller, day_number
         having count(*) >= 5 and max(at_us) - min(at_us) <= 7200000000
@@ -99,7 +100,11 @@ with
             count(*) as jobs,
             sum(calls) as calls,
             min(calls) as fewest,
-            sum(minutes) as minutes,
+            sum(length_us) as length_us,
+            -- In the small hours of the log's clock a slow job will do; else its calls have to follow close
+            -- on another.
+            (min(day_s) >= 1800 and max(day_s) <= 19800)
+            or sum(length_us) <= sum(calls) * 10000000 as is_telling,
             -- Squared seconds times jobs squared.
             count(*) * sum(starts_s * starts_s) - sum(starts_s) * sum(starts_s) as spread,
             round(
@@ -120,11 +125,12 @@ with
             s.jobs,
             cast(round(cast(s.calls as double) / s.jobs) as bigint) as job_calls,
             cast(round(sqrt(cast(s.spread as double)) / s.jobs) as bigint) as spread_seconds,
-            cast(round(cast(s.minutes as double) / s.jobs) as bigint) as job_minutes
+            cast(round(cast(s.length_us as double) / s.jobs / 60000000) as bigint) as job_minutes
         from daily_sums as s
         join machines as c on s.caller = c.caller
         where
-            s.calls * 10 >= c.caller_calls * 9
+            s.calls * 10 >= c.caller_calls * 8
+            and s.is_telling
             and (
                 s.spread <= 60 * 60 * s.jobs * s.jobs
                 or (s.spread <= 600 * 600 * s.jobs * s.jobs and s.fewest >= 10)
@@ -139,16 +145,10 @@ with
     ),
 
     -- Runs: calls of one caller with less than a quarter of an hour between them.
-    opened as (
-        select
-            *,
-            case
-                when at_us - lag(at_us) over (partition by caller order by at_us, request_id) <= 900000000
-                then 0
-                else 1
-            end as opens
-        from kept
+    spaced as (
+        select *, at_us - lag(at_us) over (partition by caller order by at_us, request_id) as gap_us from kept
     ),
+    opened as (select *, case when gap_us <= 900000000 then 0 else 1 end as opens from spaced),
     numbered as (
         select
             *,
@@ -168,7 +168,8 @@ with
             count(*) filter (where is_timed) as timed_calls,
             min(at_us) as from_us,
             max(at_us) as to_us,
-            sum(busy_us) as busy_us
+            sum(busy_us) as busy_us,
+            round(sum(case when opens = 0 then power(cast(gap_us as double) / 1000, 2) end), 3) as gap_squares
         from numbered
         group by caller, run
     ),
@@ -178,7 +179,10 @@ with
             count(*) as jobs,
             sum(calls) as calls,
             min(caller_calls) as caller_calls,
-            sum(to_us - from_us) as busy_us,
+            sum(to_us - from_us) as length_us,
+            count(
+                distinct cast(floor(cast(from_us % 86400000000 as double) / 3600000000) as bigint)
+            ) as hours,
             round(
                 sqrt(
                     power(sum(cos(2 * pi() * cast(from_us % 3600000000 as double) / 3600000000)), 2)
@@ -198,17 +202,25 @@ with
             jobs,
             cast(round(cast(calls as double) / jobs) as bigint) as job_calls,
             cast(round(sqrt(greatest(-2 * ln(hour_r), 0)) * 3600 / (2 * pi())) as bigint) as spread_seconds,
-            cast(round(cast(busy_us as double) / jobs / 60000000) as bigint) as job_minutes
+            cast(round(cast(length_us as double) / jobs / 60000000) as bigint) as job_minutes
         from hourly_sums
         -- 0.97825: starts that lie within two minutes of each other, as a standard deviation.
-        where calls * 10 >= caller_calls * 9 and hour_r >= 0.97825
+        where
+            calls * 10 >= caller_calls * 9
+            and hour_r >= 0.97825
+            and (length_us <= calls * 10000000 or (hours >= 6 and length_us <= calls * 60000000))
     ),
 
     -- Workers that take the next item as soon as one is done: the number of calls under way hardly changes.
     long_runs as (
         select *
         from runs
-        where calls >= 200 and to_us - from_us >= 600000000 and timed_calls * 20 >= calls * 19
+        where
+            calls >= 200
+            and to_us - from_us >= 600000000
+            and timed_calls * 20 >= calls * 19
+            -- Not on a fixed beat: that is how logs are made up.
+            and gap_squares * (calls - 1) >= 1.0025 * power(cast(to_us - from_us as double) / 1000, 2)
     ),
     steps as (
         select n.caller, n.run, n.request_id, n.at_us as step_us, 1 as step
