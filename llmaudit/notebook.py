@@ -6,11 +6,13 @@ import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
+import pyarrow as pa
 
 from llmaudit import allocation, assemble, config, pipeline
 from llmaudit import report as reports
@@ -31,7 +33,7 @@ DIMENSIONS = (
 )
 
 
-TABLES = ("requests", "charges", "usage", "texts", "duplicates")
+TABLES = ("requests", "charges", "usage", "texts", "duplicates", "finding_calls")
 
 _KEYS = {"day": "d.day", "service_tier": "coalesce(r.service_tier, 'standard')"}
 _SPEND = """
@@ -68,6 +70,17 @@ _STEPS: _Columns = {
 _BRIDGE: _Columns = {
     **dict.fromkeys(("start", "end", "currency", "part", "provider", "model"), pl.String),
     **dict.fromkeys(("amount", "before", "after"), _USD),
+}
+_CALLS = """
+select f.place, f.before_usd, f.after_usd, r.*
+from finding_calls as f
+semi join asked_finding as a on f.finding_id = a.finding_id
+join requests as r on f.request_id = r.request_id
+order by f.place
+"""
+_SCENARIOS: _Columns = {
+    **dict.fromkeys(("scenario", "levers"), pl.String),
+    **dict.fromkeys(("saving_usd", "after_usd"), _USD),
 }
 _VERDICTS: _Columns = {
     "endpoint": pl.String,
@@ -200,6 +213,33 @@ class Audit:
                 )
         self._check_open()
         return _frame(assemble.steps(self._run.replay.plan(chosen, self.data["totals"]["cost_usd"])), _STEPS)
+
+    def compare(self, scenarios: Mapping[str, Iterable[Lever]]) -> pl.DataFrame:
+        """What each scenario saves: one row per name, the largest joint saving first.
+
+        >>> audit.compare({"cache": [ExactDuplicates()], "both": [ExactDuplicates(), Batchable()]})   # doctest: +SKIP
+        """
+        rows = []
+        for name, pulled in scenarios.items():
+            steps = self.what_if(pulled)
+            rows.append(
+                {
+                    "scenario": name,
+                    "levers": ", ".join(steps["lever"]),
+                    "saving_usd": sum(steps["in_order_usd"], Decimal(0)),
+                    "after_usd": self.data["totals"]["cost_usd"] - sum(steps["in_order_usd"], Decimal(0)),
+                }
+            )
+        return _frame(rows, _SCENARIOS).sort("saving_usd", "scenario", descending=[True, False])
+
+    def calls(self, finding_id: str) -> pl.DataFrame:
+        """The calls behind a finding, those that save most first, with what each costs and would have cost."""
+        self._check_open()
+        known = [finding["id"] for finding in self.data["findings"]]
+        if finding_id not in known:
+            raise UnknownName("finding", finding_id, known)
+        self._run.engine.put("asked_finding", pa.table({"finding_id": [finding_id]}))
+        return self.sql(_CALLS)
 
     def sql(self, query: str) -> pl.DataFrame:
         """Ask the audit's own tables: `requests` (priced calls), `charges`, `usage`, `texts`, `duplicates`.

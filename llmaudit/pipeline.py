@@ -43,8 +43,8 @@ from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.pricing import review
-from llmaudit.replay import FEWEST_DAYS, Plan, Replay
-from llmaudit.report import shared
+from llmaudit.replay import FEWEST_DAYS, Plan, Replay, Step
+from llmaudit.report import last, shared
 
 Tell = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -132,13 +132,8 @@ def run(
         headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
         tell("Writing the report")
         steps = [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")]
-        steps += replay.declined_steps(pulled)
-        findings = assemble.findings(
-            steps,
-            replay.blocks(window["days"]),
-            window["month_factor"],
-            _evidence(engine, replay.usage, pulled, config.sandbox),
-        )
+        apart = replay.declined_steps(pulled)
+        findings = _findings(steps, apart, replay, window, _evidence(engine, replay.usage, pulled, config.sandbox))
         findings = savings.with_status(findings, decisions, day)
         report = _report(config, lake, book, facts, verdicts, headline, everything, findings, window)
         report["prices"] = _reviewed(engine, book, config, window)
@@ -149,7 +144,9 @@ def run(
             config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
         )
         report["warnings"] += doubts.rewritten(_remember(config, lake, engine, book))
-        engine.put("finding_calls", savings.calls_behind(engine, steps, findings))
+        if config.compare is not None:
+            report["findings_compared"] = savings.compared(last(config.compare), findings)
+        engine.put("finding_calls", savings.calls_behind(engine, [*steps, *apart], findings))
         _keep(config, lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
@@ -420,6 +417,22 @@ def _wanted(engine: Engine, config: AuditConfig) -> str:
         return "metered"
     engine.put("sandbox", pa.table({"endpoint": pa.array(config.sandbox, pa.string())}))
     return queries.run(engine, "outside_sandbox", usage="metered")
+
+
+def _findings(
+    steps: Sequence[Step],
+    apart: Sequence[Step],
+    replay: Replay,
+    window: Mapping[str, Any],
+    evidence: Mapping[str, Mapping[assemble.Site, Mapping[str, Any]]],
+) -> list[dict[str, Any]]:
+    """Those of the plans, and apart from them those that were declined."""
+    blocks, factor = replay.blocks(window["days"]), window["month_factor"]
+    found, declined = (
+        assemble.findings(part, blocks, factor, savings.evidence_of(evidence, replay.declined, declined=is_declined))
+        for part, is_declined in ((steps, False), (apart, True))
+    )
+    return [*found, *declined]
 
 
 def _evidence(

@@ -61,6 +61,16 @@ def declined(decisions: Mapping[str, Decision], day: date) -> dict[str, list[Sit
     return sites
 
 
+def evidence_of(
+    evidence: Mapping[str, Mapping[Site, Mapping[str, Any]]], sites: Mapping[str, Sequence[Site]], *, declined: bool
+) -> dict[str, dict[Site, Mapping[str, Any]]]:
+    """The evidence on endpoints and models where the lever was declined, or on the others."""
+    return {
+        lever: {site: row for site, row in rows.items() if (site in sites.get(lever, ())) == declined}
+        for lever, rows in evidence.items()
+    }
+
+
 def with_status(found: Iterable[dict[str, Any]], decisions: Mapping[str, Decision], day: date) -> list[dict[str, Any]]:
     """The findings with what was decided about each. A decision whose time is over leaves the finding open, and is shown."""
     return [_with_status(finding, decisions.get(finding["id"]), day) for finding in found]
@@ -80,6 +90,31 @@ def _with_status(finding: dict[str, Any], decision: Decision | None, day: date) 
             "until": decision.until.isoformat() if decision.until else None,
         },
     }
+
+
+def compared(before: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What became of the findings of an earlier report, and which are new."""
+    then, now = ({f["id"]: f for f in findings} for findings in (before["findings"], found))
+    lines: dict[str, list[dict[str, Any]]] = {"new": [], "gone": [], "changed": []}
+    for name in sorted(then | now):
+        earlier, later = then.get(name), now.get(name)
+        line = {
+            "id": name,
+            "before_usd": earlier["saving_usd"]["expected"] if earlier else None,
+            "after_usd": later["saving_usd"]["expected"] if later else None,
+            "status": (later or earlier or {})["status"],
+        }
+        if earlier is None or later is None:
+            lines["new" if earlier is None else "gone"].append(line)
+        elif _moved(earlier, later):
+            lines["changed"].append(line)
+    return lines
+
+
+def _moved(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> bool:
+    """Another status, or a saving outside the interval that was given then."""
+    span, saving = earlier["saving_usd"], float(later["saving_usd"]["expected"])
+    return earlier["status"] != later["status"] or not float(span["low"]) <= saving <= float(span["high"])
 
 
 def calls_behind(engine: Engine, steps: Sequence[Step], found: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -17,6 +17,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from llmaudit import levers, pricing, queries, schema
+from llmaudit.detectors import breaks
 from llmaudit.engine.duckdb import DuckDB
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.replay import Replay
@@ -107,14 +108,21 @@ def calls(engine: DuckDB, rows: int) -> None:
     engine.run(CALLS, "bench_calls", {"rows": rows})
     engine.run("select * from bench_calls limit 0", "bench_columns", {})
     there = engine.fetch("bench_columns").schema.names
+    cast = ", ".join(
+        f"cast({name} as {_kind(schema.REQUEST_ROWS.field(name).type)}) as {name}"
+        if name in schema.REQUEST_ROWS.names
+        else name
+        for name in there
+    )
     missing = [f for f in schema.REQUEST_ROWS if f.name not in there]
     extra = "".join(f", cast(null as {_kind(f.type)}) as {f.name}" for f in missing)
-    engine.run(f"select *{extra} from bench_calls", "request_rows", {})
+    engine.run(f"select {cast}{extra} from bench_calls", "request_rows", {})
     engine.put("batches", pa.table({"batch_id": ["bench"], "path": ["bench.jsonl"]}))
     engine.put(
         "discovered_none", pa.table({"request_id": pa.array([], pa.string()), "endpoint": pa.array([], pa.string())})
     )
     engine.put("texts", schema.TEXTS.empty_table())
+    engine.put("prompt_breaks", breaks.BREAKS.empty_table())
 
 
 def _kind(kind: pa.DataType) -> str:

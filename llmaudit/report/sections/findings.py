@@ -25,18 +25,24 @@ _SHARES = {"share", "rate", "coverage", "agreement"}
 
 
 def blocks(report: Report) -> Sequence[Block]:
-    found = _ranked(report)
-    if not found:
+    found, apart = _ranked(report), _declined(report)
+    if not found and not apart:
         ids = tuple(analysis["id"] for analysis in report["analyses"])
         return (nothing(report, ids, "The analyses that ran found nothing to change."),)
     intro = Para(
-        f"{show.noun(len(found), 'finding')}, the largest saving first. Each stands alone: overlapping findings "
-        "are only ever added up in the plan.",
+        f"{show.noun(len(found), 'finding')}, the largest saving first. Each saves what the plan's earlier steps leave it, "
+        "so that findings add up to the plan.",
         "muted",
     )
     further = found[IN_FULL:]
     rest: Sequence[Block] = (Heading("Further findings"), _table(further)) if further else ()
-    return (intro, *(_fold(report, finding) for finding in found[:IN_FULL]), *rest)
+    return (
+        intro,
+        *_changes(report),
+        *(_fold(report, finding) for finding in found[:IN_FULL]),
+        *rest,
+        *_apart(report, apart),
+    )
 
 
 def terminal(report: Report) -> Sequence[Line]:
@@ -54,7 +60,58 @@ def _short_grade(finding: Mapping[str, Any]) -> str:
 
 
 def _ranked(report: Report) -> list[Mapping[str, Any]]:
-    return sorted(report["findings"], key=lambda finding: -(finding["saving_usd"]["expected"] or 0))
+    found = [finding for finding in report["findings"] if finding["status"] != "declined"]
+    return sorted(found, key=lambda finding: -(finding["saving_usd"]["expected"] or 0))
+
+
+def _declined(report: Report) -> list[Mapping[str, Any]]:
+    return [finding for finding in report["findings"] if finding["status"] == "declined"]
+
+
+def _apart(report: Report, declined: Sequence[Mapping[str, Any]]) -> Sequence[Block]:
+    if not declined:
+        return ()
+    said = Para(
+        "Nobody will do these: they are in no plan. Each saving is what the change would save on its own.", "muted"
+    )
+    return (Heading("Declined"), said, *(_fold(report, finding) for finding in declined))
+
+
+def _changes(report: Report) -> Sequence[Block]:
+    """What became of the findings of the compared report."""
+    changes = report.get("findings_compared")
+    if not changes:
+        return ()
+    rows = tuple(
+        (
+            kind,
+            logged(line["id"], limit=200),
+            show.usd(line["before_usd"]),
+            show.usd(line["after_usd"]),
+            clean(line["status"], 40),
+        )
+        for kind in ("new", "gone", "changed")
+        for line in changes[kind]
+    )
+    if not rows:
+        return (Para("The same findings as in the compared report.", "muted"),)
+    names = columns("<Since then", "<Finding", "Saving then", "Saving now", "<Status")
+    return (Table("Findings since the compared report", names, rows, fold=10),)
+
+
+def _decided(finding: Mapping[str, Any]) -> str:
+    """The status, and who decided it, why and until when."""
+    decision = finding.get("decision")
+    if not decision:
+        return clean(finding["status"] or show.UNKNOWN, 40)
+    over = "" if decision["status"] == finding["status"] else f", was {decision['status']}"
+    parts = [
+        f"{finding['status']}{over} on {decision['decided_on']}",
+        *([f"by {decision['owner']}"] if decision["owner"] else []),
+        *([f"until {decision['until']}"] if decision["until"] else []),
+        *([f"because: {decision['reason']}"] if decision["reason"] else []),
+    ]
+    return clean(", ".join(parts), 400)
 
 
 def _title(finding: Mapping[str, Any]) -> str:
@@ -92,7 +149,8 @@ def _facts(report: Report, finding: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Calls", f"{show.count(finding['requests'])} of {show.count(report['totals']['requests'])}"),
         ("Grade", f"{finding['grade']}: {GRADES.get(finding['grade'], 'unknown')}"),
         ("Effort", clean(finding["effort"] or show.UNKNOWN, 120)),
-        ("Status", clean(finding["status"] or show.UNKNOWN, 40)),
+        ("Risk", clean(finding.get("risk") or show.UNKNOWN, 40)),
+        ("Status", _decided(finding)),
         ("Finding", logged(finding["id"], limit=200)),
     ]
     return [fact for fact in facts if fact[0] != "A month" or finding["monthly_usd"] is not None]

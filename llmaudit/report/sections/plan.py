@@ -61,6 +61,7 @@ def _evaluated(plan: Mapping[str, Any]) -> Sequence[Block]:
             "test",
         ),
         _table("Plan with evaluation", evaluated["steps"], evaluated["saving_usd"], evaluated["after_usd"]),
+        *_spread(evaluated),
     )
 
 
@@ -102,4 +103,28 @@ def _spread(plan: Mapping[str, Any]) -> Sequence[Block]:
         return ()
     low, high = show.usd(spread["low"]), show.usd(spread["high"])
     said = "the same" if low == high else f"between {low} and {high}"
-    return (Para(f"In another order of the same steps the total would be {said}.", "muted"),)
+    return (
+        Para(f"In another order of the same steps the total would be {said}{_tried(spread)}.{_shared(plan)}", "muted"),
+    )
+
+
+def _tried(spread: Mapping[str, Any]) -> str:
+    tried, orders = spread.get("orders_tried"), spread.get("orders")
+    if not tried or not orders or tried >= orders:
+        return ""
+    where = ", on a sample" if spread.get("sampled") else ""
+    return f" ({show.count(tried)} of {show.count(orders)} orders tried{where})"
+
+
+def _shared(plan: Mapping[str, Any]) -> str:
+    """How the fair shares were found, where that was not by every combination."""
+    how = plan.get("shapley") or {}
+    if how.get("method") == "largest_exact":
+        return f" Fair shares are exact for the {show.count(how['players'])} largest levers; the smaller ones get what they add in order."
+    if how.get("method") != "sampled":
+        return ""
+    errors = [step.get("shapley_error_usd") or 0 for step in plan["steps"]]
+    return (
+        f" Fair shares are estimated from {show.noun(how['calls'], 'call')} where levers meet, "
+        f"each to within {show.usd(max(errors, default=0))} (90 %, seed {how['seed']})."
+    )
