@@ -4,10 +4,10 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from brute_force import MEETING, coalitions, saving, shapley
+from brute_force import MEETING, Batches, DropsRepeats, MovesModel, Trims, coalitions, saving, shapley
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_logs import logs, replay
+from small_logs import call, logs, replay
 
 from llmaudit.engine.duckdb import DuckDB
 from llmaudit.replay import MICRO, _decimal
@@ -57,3 +57,26 @@ def test_the_spread_over_orders_is_the_one_that_brute_force_finds(duck, rows, le
     totals = [saving(duck, table, order) for order in permutations(levers)]
     assert plan.orders.low == min(totals).quantize(MICRO)
     assert plan.orders.high == max(totals).quantize(MICRO)
+
+
+def test_a_sample_gives_shares_near_the_exact_ones_and_says_so(duck, monkeypatch):
+    rows = [
+        call(
+            number,
+            number * 40,
+            prompt_hash=number % 500,
+            endpoint=("/faq", "/route")[number % 2],
+            input_tokens=900 + number % 700,
+        )
+        for number in range(1_500)
+    ]
+    levers = [DropsRepeats(), MovesModel(), Trims(), Batches()]
+    exact = replay(duck, rows).plan(levers, Decimal(100))
+    monkeypatch.setattr("llmaudit.replay.MOST_STATES", 4_000)
+    sampled = replay(duck, rows).plan(levers, Decimal(100))
+    assert (exact.shares.method, sampled.shares.method) == ("exact", "sampled")
+    assert sampled.shares.calls < exact.shares.calls
+    assert sampled.saving_usd == exact.saving_usd == sum(step.shapley_usd for step in sampled.steps)
+    for near, step in zip(sampled.steps, exact.steps, strict=True):
+        assert near.in_order_usd == step.in_order_usd
+        assert abs(near.shapley_usd - step.shapley_usd) <= exact.saving_usd / 20

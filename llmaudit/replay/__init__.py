@@ -472,22 +472,17 @@ def _sum(folds: Sequence[_Sums]) -> _Sums:
 
 
 def _estimated(folds: Sequence[_Sums], single: Sequence[Fraction], ordered: Sequence[Fraction]) -> list[Fraction]:
-    """Shares of the whole log: how far between in-order and stand-alone they lie is taken from the sample.
+    """Shares of the whole log: each lever bears the part of the overlap that it bears in the sample.
 
-    Both ends are known exactly; what the estimates miss of the total is spread by the distance between them.
+    The overlap, what the levers save alone less what they save together, is known exactly, and so is their sum.
     """
     whole = _sum(folds)
-    found = []
-    for place, (one, other) in enumerate(zip(single, ordered, strict=True)):
-        room = whole.get(("room", 1 << place), Fraction(0))
-        part = whole.get(("moved", 1 << place), Fraction(0)) / room if room else Fraction(1, 2)
-        found.append(other + part * (one - other))
-    missed = sum(ordered, Fraction(0)) - sum(found, Fraction(0))
-    distance = [abs(one - other) for one, other in zip(single, ordered, strict=True)]
-    apart = sum(distance, Fraction(0))
-    return (
-        [share + missed * far / apart for share, far in zip(found, distance, strict=True)] if apart else list(ordered)
-    )
+    bits = [1 << place for place in range(len(single))]
+    borne = [whole.get(("room", bit), Fraction(0)) - whole.get(("moved", bit), Fraction(0)) for bit in bits]
+    overlap, seen = sum(single, Fraction(0)) - sum(ordered, Fraction(0)), sum(borne, Fraction(0))
+    if not seen:
+        return list(ordered)
+    return [alone - overlap * part / seen for alone, part in zip(single, borne, strict=True)]
 
 
 def _error(estimates: Sequence[Fraction]) -> Decimal:
@@ -521,13 +516,12 @@ def _orders(
 
 
 def _scale(met: _Met, alone: Sequence[Pull], pulls: Sequence[Pull]) -> Fraction:
-    """How many times more levers get into each other's way in the whole log than in the sample."""
-    room = sum((abs(amount) for (name, _), amount in _sum(met.folds).items() if name == "room"), Fraction(0))
+    """How many times more levers overlap in the whole log than in the sample."""
+    room = sum((amount for (name, _), amount in _sum(met.folds).items() if name == "room"), Fraction(0))
     whole = sum(
-        (abs(Fraction(one.avoided_usd - other.avoided_usd)) for one, other in zip(alone, pulls, strict=True)),
-        Fraction(0),
+        (Fraction(one.avoided_usd - other.avoided_usd) for one, other in zip(alone, pulls, strict=True)), Fraction(0)
     )
-    return whole / room if room else Fraction(0)
+    return abs(whole / room) if room else Fraction(0)
 
 
 def _some_orders(places: Sequence[int], calls: int) -> list[tuple[int, ...]]:
