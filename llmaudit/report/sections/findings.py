@@ -149,11 +149,11 @@ def _facts(report: Report, finding: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Calls", f"{show.count(finding['requests'])} of {show.count(report['totals']['requests'])}"),
         ("Grade", f"{finding['grade']}: {GRADES.get(finding['grade'], 'unknown')}"),
         ("Effort", clean(finding["effort"] or show.UNKNOWN, 120)),
-        ("Risk", clean(finding.get("risk") or show.UNKNOWN, 40)),
+        ("Risk", clean(finding.get("risk") or "", 40)),
         ("Status", _decided(finding)),
         ("Finding", logged(finding["id"], limit=200)),
     ]
-    return [fact for fact in facts if fact[0] != "A month" or finding["monthly_usd"] is not None]
+    return [fact for fact in facts if fact[1] and (fact[0] != "A month" or finding["monthly_usd"] is not None)]
 
 
 def _assumes(finding: Mapping[str, Any]) -> Sequence[Block]:
