@@ -171,6 +171,7 @@ class Part:
         self._lake, self._table, self._path = lake, table, path
         self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.Table] = []
+        self._held_rows = self._held_bytes = 0
         self.rows = 0
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
@@ -180,7 +181,9 @@ class Part:
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
         self._held.append(table.select(TABLES[self._table].names).cast(TABLES[self._table]))
         self.rows += table.num_rows
-        if sum(map(len, self._held)) >= GROUP_ROWS or sum(held.nbytes for held in self._held) >= GROUP_BYTES:
+        self._held_rows += table.num_rows
+        self._held_bytes += self._held[-1].nbytes
+        if self._held_rows >= GROUP_ROWS or self._held_bytes >= GROUP_BYTES:
             self._write_held()
 
     def _write_held(self) -> None:
@@ -190,6 +193,7 @@ class Part:
             self._writer = pq.ParquetWriter(self._path, TABLES[self._table], compression="zstd")
         self._writer.write_table(pa.concat_tables(self._held))
         self._held = []
+        self._held_rows = self._held_bytes = 0
 
     def keep(self, column: str, wanted: Collection[int]) -> None:
         """Write the part anew with only those rows whose `column` is among `wanted`."""

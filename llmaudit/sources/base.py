@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -138,7 +139,18 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?|[{}\[\]]')
 
 
 def _outer_keys(record: str) -> Iterator[str]:
-    """Keys of the outermost object in a piece of JSON. An array around it does not count."""
+    """Keys of the outermost object in a piece of JSON, whole or torn. An array around it does not count."""
+    try:
+        whole = json.loads(record)
+    except (ValueError, RecursionError):
+        yield from _keys_of_torn(record)
+        return
+    for each in whole if isinstance(whole, list) else [whole]:
+        if isinstance(each, dict):
+            yield from each
+
+
+def _keys_of_torn(record: str) -> Iterator[str]:
     depth = -1 if record.lstrip()[:1] == "[" else 0
     for token in _TOKEN.finditer(record):
         if token[0] in "{[":
