@@ -826,6 +826,7 @@ def as_call(row: dict) -> dict:
         "cache_write_long_tokens": long,
         "output_tokens": usage.get("output_tokens", 0),
         "reasoning_tokens": usage.get("reasoning_tokens", usage.get("output_reasoning_tokens", 0)),
+        **{f.name: usage.get(f.name, 0) for f in USAGE_COLUMNS[6:]},
     }
 
 
@@ -845,6 +846,37 @@ def test_where_two_calculators_agree_we_agree_with_both() -> None:
 def test_history_is_priced_as_genai_prices_prices_it() -> None:
     rows = [row for row in conformance("history") if Decimal(row["expected_usd"])]
     assert misses(rows) == []
+
+
+SEEN_IN_AUGUST = "price or extraction changed since Aug 2026"
+"""Real answers were priced by their source on 21 August 2026; where a price has changed since, that day's is meant."""
+
+
+def test_real_answers_cost_what_their_source_says() -> None:
+    """But for web searches, which the source leaves out of its sums, and for models whose price it has corrected since."""
+    rows = [r for r in natives() if not r["usage"].get("web_searches") and r.get("note") != SEEN_IN_AUGUST]
+    wrong = misses(rows)
+    assert len(rows) > 1200
+    assert [line.partition(":")[0] for line in wrong] == [
+        "deepseek deepseek-reasoner real-response",  # priced in its source's peak hours; at midnight UTC it is off-peak
+        "google google/gemini-2.0-flash-exp",  # :free, and no price list of Google has a `:free`
+    ]
+
+
+def natives() -> list[dict]:
+    if not CONFORMANCE.exists():
+        pytest.skip("the conformance cases are not here")
+    with gzip.open(CONFORMANCE, "rt", encoding="utf-8") as lines:
+        return [row for row in map(json.loads, lines) if row.get("native")]
+
+
+def test_sums_worked_out_in_public_threads_are_ours() -> None:
+    """But for one whose thread states rates of its own: those go into prices.toml."""
+    if not CONFORMANCE.exists():
+        pytest.skip("the conformance cases are not here")
+    with gzip.open(CONFORMANCE, "rt", encoding="utf-8") as lines:
+        rows = [row for row in map(json.loads, lines) if row["source"].startswith("golden") and row["expected_usd"]]
+    assert [line.partition(" (")[0] for line in misses(rows)] == ["custom openai/gpt-5.4"]
 
 
 def test_rates_keep_eighteen_places() -> None:
