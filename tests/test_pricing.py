@@ -444,12 +444,24 @@ def test_a_call_without_counts_has_neither_cost_nor_interval(engine: Engine) -> 
 def test_an_unknown_model_lies_between_the_provider_s_cheapest_and_dearest(engine: Engine) -> None:
     [unknown, cheap, dear] = priced(
         engine,
-        {"model": "gpt-99", "input_tokens": 1000, "output_tokens": 100},
+        {"model": "zephyr-99", "input_tokens": 1000, "output_tokens": 100},
         {"model": "gpt-6-luna", "input_tokens": 1000, "output_tokens": 100},
         {"model": "gpt-6-astra", "input_tokens": 1000, "output_tokens": 100},
     )
     assert unknown["cost_usd"] is None
     assert 0 < unknown["low_usd"] <= cheap["cost_usd"] < dear["cost_usd"] <= unknown["high_usd"]
+
+
+def test_an_unknown_version_lies_between_the_rates_of_its_family(engine: Engine) -> None:
+    opus, any_claude = priced(
+        engine,
+        {"provider": "anthropic", "model": "claude-opus-9", "input_tokens": 1_000_000, "output_tokens": 0},
+        {"provider": "anthropic", "model": "claude-zephyr-9", "input_tokens": 1_000_000, "output_tokens": 0},
+    )
+    assert opus["cost_usd"] is None
+    assert (
+        any_claude["low_usd"] < opus["low_usd"] <= Decimal(4) < Decimal(15) <= opus["high_usd"]
+    )  # Opus 5.5 and Opus 4
 
 
 def test_an_unknown_provider_has_the_span_of_the_whole_book(engine: Engine) -> None:

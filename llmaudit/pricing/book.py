@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from llmaudit.errors import AuditError
 from llmaudit.pricing import names, user
 from llmaudit.pricing.providers import canonical
-from llmaudit.pricing.rates import RATE
-from llmaudit.pricing.spelling import Spelling, Spellings
+from llmaudit.pricing.rates import RANGES, RATE
+from llmaudit.pricing.spelling import Spelling, Spellings, spell
 from llmaudit.pricing.user import TOKEN_CLASSES, UNIT_CLASSES, UserPrices
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ ENDLESS = 2**53
 DAY_SECONDS = 86_400
 WEEK_SECONDS = 7 * DAY_SECONDS
 WEEKDAYS = "1234567"
+FEWEST_OF_A_FAMILY = 2
+"""Models whose rates bound those of a sibling nobody has priced: one alone would be a neighbour's price."""
 
 _BRACKETS = (
     "valid_from", "valid_to", "daily_from_second", "daily_to_second", "weekdays", "from_tokens", "to_tokens",
@@ -217,9 +219,15 @@ class Book:
                 return Rate(usd, usd, _price_id(place, cell, by_user=False))
         return None
 
-    def ranges(self, provider: str | None) -> tuple[str, pa.Table]:
-        """The span of a provider's rates over time; an unknown provider has that of the whole book."""
-        return self._shelf.ranges_of(canonical(provider))
+    def ranges(self, provider: str | None, model: str | None = None) -> tuple[str, pa.Table]:
+        """Between what the rates of an unpriced call lie, and a name for that span.
+
+        Those of its family, where the name tells one: the provider's models of the same words and other numbers. Else
+        those of the provider's text models over time; an unknown provider has the whole book.
+        """
+        owner = canonical(provider)
+        family = self._shelf.family(owner, model) if owner and model else None
+        return family or self._shelf.ranges_of(owner)
 
     def all_rates(self) -> list[dict[str, Any]]:
         """Every row of the book."""
@@ -337,10 +345,45 @@ class Shelf:
             for cell in _cells(brackets, rates, others.get(brackets, {}), *marks[brackets])
         ]
 
+    def family(self, provider: str, model: str) -> tuple[str, pa.Table] | None:
+        """The span of all rates, whatever their tier, day and band, of the models whose names differ in numbers alone."""
+        asked = spell(model)
+        if not asked.numbers or provider not in self.ranges:
+            return None
+        self.spelt(provider, asked)
+        models = self._spelt[provider].models_of(asked.words)
+        rates = [row for name in sorted(models) for row in self.rows(provider, name).to_pylist()]
+        spans = _family_span(rates)
+        if len(models) < FEWEST_OF_A_FAMILY or spans is None:
+            return None
+        return f"{provider}/{' '.join(asked.words)}", pa.Table.from_pylist([{"provider": provider, **spans}], RANGES)
+
     def ranges_of(self, provider: str | None) -> tuple[str, pa.Table]:
         key = provider if provider in self.ranges else ""
         assert key is not None
         return key, self.ranges[key]
+
+
+def _family_span(rates: list[dict[str, Any]]) -> dict[str, Decimal] | None:
+    """Lowest and highest rate by class; a cached token may cost as little as the cheapest read, as much as plain input."""
+    found: dict[str, list[Decimal]] = {}
+    for row in rates:
+        if row["usd_per_unit"]:
+            found.setdefault(row["token_class"], []).append(row["usd_per_unit"])
+    if "input" not in found or "output" not in found:
+        return None
+    low, high = ({name: pick(values) for name, values in found.items()} for pick in (min, max))
+    writes = [usd for name in ("cache_write", "cache_write_long") for usd in found.get(name, ())]
+    return {
+        "low_input": low["input"],
+        "low_cache_read": min(low["input"], low.get("cache_read", low["input"])),
+        "low_cache_write": min([low["input"], *writes]),
+        "low_output": low["output"],
+        "high_input": high["input"],
+        "high_cache_read": high["input"],
+        "high_cache_write": max([high["input"], *writes]),
+        "high_output": max(high["output"], high.get("reasoning", high["output"])),
+    }
 
 
 def _cells(

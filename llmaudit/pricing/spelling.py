@@ -202,6 +202,11 @@ class Spellings:
                 known = _Listed(model, read.stamp, at_home=not _PLACE.match(name), lent=kind == "lent")
                 self._by_words[read.words, read.numbers].append(known)
 
+    def models_of(self, words: tuple[str, ...]) -> set[str]:
+        """Models whose names have these words, whatever their numbers."""
+        same = (known for (named, _), listed in self._by_words.items() if named == words for known in listed)
+        return {known.model for known in same}
+
     def find(self, asked: Spelling, *, own: bool = False) -> str | None:
         """The model spelt so: the only one, or the only one not bound to a place or a snapshot. `own` leaves out what is resold."""
         found = [

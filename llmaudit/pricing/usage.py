@@ -103,7 +103,7 @@ def _asked(book: Book, distinct: list[dict[str, Any]], bounds: list[dict[str, An
         for r in distinct
     ]
     keys = {place: key for key, place in enumerate(dict.fromkeys(p for p in places if p), start=1)}
-    spans = [book.ranges(r["provider"] or None) for r in distinct]
+    spans = [book.ranges(r["provider"] or None, r["model"] or None) for r in distinct]
     range_keys = {span: key for key, span in enumerate(dict.fromkeys(name for name, _ in spans), start=1)}
     listed = [
         {
