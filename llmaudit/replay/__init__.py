@@ -46,6 +46,8 @@ MOST_EXACT = 8
 """Levers that may meet on one call before the smaller ones stop being players of the game."""
 MOST_STATES = 150_000
 """Calls times coalitions that are played through; where there are more, a sample of cells is."""
+SAMPLED_STATES = 50_000
+"""As many of them are enough for a sample."""
 CELL = 256
 """Calls in a row of one endpoint that a sample takes or leaves together, where scopes join more than that."""
 FOLDS = 8
@@ -250,7 +252,7 @@ class Replay:
         for tree in trees:
             for path in tree.paths:
                 acting |= path
-        self._met = _Met(ordered, meeting, acting, fixed, exact, trees)
+        self._met = _Met(ordered, meeting, acting, fixed, exact, trees, self._most_asked())
         return self._met
 
     def _known(self, ordered: tuple[Lever, ...]) -> _Met | None:
@@ -307,7 +309,7 @@ class Replay:
         frame = pl.DataFrame(self.engine.fetch(cells))
         players = (frame["mask"].to_numpy() & ~fixed).astype(np.uint64)
         states = frame["requests"].to_numpy() * np.exp2(np.bitwise_count(players))
-        room = np.cumsum(states) <= (np.inf if everything else MOST_STATES)
+        room = np.cumsum(states) <= (np.inf if everything else min(MOST_STATES, SAMPLED_STATES))
         room[:1] = True
         return frame.filter(pl.Series(room)).select("cell").with_row_index("cell_number")
 
@@ -351,6 +353,7 @@ class _Met:
     fixed: int
     exact: bool
     trees: list[Tree]
+    most_asked: int
 
     @property
     def calls(self) -> int:
@@ -382,7 +385,7 @@ class _Met:
         ]
         ordered = tuple(self.ordered[place] for place in left)
         acting, fixed = _moved_bits(self.acting, left), _moved_bits(self.fixed, left)
-        return _Met(ordered, self.meeting, acting, fixed, self.exact, trees)
+        return _Met(ordered, self.meeting, acting, fixed, self.exact, trees, self.most_asked)
 
 
 def _moved_bits(mask: int, places: Sequence[int]) -> int:
@@ -502,7 +505,7 @@ def _orders(
     if met is None:
         return Orders(saving, saving, 1, 1, sampled=False)
     places = [place for place in range(len(ordered)) if met.acting >> place & 1]
-    chosen = _some_orders(places, met.calls)
+    chosen = _some_orders(places, met.calls, met.most_asked)
     totals = met.meeting.totals(ordered, chosen)
     scale = Fraction(1) if met.exact else _scale(met, alone, pulls)
     apart = [saving + _decimal(Fraction(total - totals[0]) * Fraction(UNIT) * scale) for total in totals]
@@ -524,11 +527,11 @@ def _scale(met: _Met, alone: Sequence[Pull], pulls: Sequence[Pull]) -> Fraction:
     return abs(whole / room) if room else Fraction(0)
 
 
-def _some_orders(places: Sequence[int], calls: int) -> list[tuple[int, ...]]:
+def _some_orders(places: Sequence[int], calls: int, most_asked: int) -> list[tuple[int, ...]]:
     """The order of replay first; all of them where they are few, else its reverse and some drawn ones."""
     if factorial(len(places)) <= MOST_ORDERS:
         return list(permutations(places))
-    most = max(2, min(DRAWN_ORDERS, MOST_ORDERED_CALLS // max(1, calls * len(places))))
+    most = max(2, min(DRAWN_ORDERS, MOST_ORDERED_CALLS // max(1, calls * len(places)), most_asked // len(places)))
     draw = Random(SEED)  # noqa: S311 - orders, not secrets
     found = dict.fromkeys((tuple(places), tuple(reversed(places))))
     while len(found) < most:
