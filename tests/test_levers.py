@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from brute_force import pulled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs import MODEL, START, call, changed_ids, logs, replay, table
@@ -302,3 +303,19 @@ def test_a_lever_sees_only_the_endpoints_it_is_pulled_on(engine):
     # before the cache of /route only its own two calls come by: the first of them pays
     assert saving(replay(engine, rows), ExactDuplicates(endpoints=["/route"])) == Decimal("0.0035")
     assert saving(replay(engine, rows), ExactDuplicates(endpoints=[])) == 0
+
+
+STEADY = [lever for lever in EVERY if lever.steady]
+
+
+@settings(max_examples=5)
+@given(rows=logs(), lever=st.sampled_from(STEADY), earlier=st.sampled_from(EVERY))
+def test_a_steady_lever_finds_in_a_later_state_what_it_found_in_the_log(duck, rows, lever, earlier):
+    replayed = replay(duck, rows)
+    for one in (lever, earlier):
+        one.prepare(duck)
+    logged = {hit["request_id"]: hit for hit in table(duck, lever.hits(duck, replayed.usage))}
+    duck.put("later_usage", pulled(duck, duck.fetch(replayed.usage), earlier))
+    made = {row["request_id"] for row in table(duck, "later_usage") if row["billable"]}
+    later = {hit["request_id"]: hit for hit in table(duck, lever.hits(duck, "later_usage"))}
+    assert {at: hit for at, hit in later.items() if at in made} == {at: hit for at, hit in logged.items() if at in made}
