@@ -352,8 +352,8 @@ def test_a_day_before_all_time_is_named(log):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--levers", "exact_duplicats"), "No lever called 'exact_duplicats'. Known: exact_duplicates,"),
-        (("--without", "nothing"), "No lever called 'nothing'. Known: exact_duplicates,"),
+        (("--levers", "exact_duplicats"), "No lever called 'exact_duplicats'. Known: batchable,"),
+        (("--without", "nothing"), "No lever called 'nothing'. Known: batchable,"),
         (("--source", "langsmith"), "No source called 'langsmith'. Known: anthropic_batch,"),
         (("--timezone", "Berlin"), "No timezone called 'Berlin'. Use a name such as UTC, Europe/Berlin"),
         (("--timezone", "Europe"), "No timezone called 'Europe'. Use a name such as"),
@@ -376,7 +376,7 @@ def test_a_name_nobody_knows_is_named_with_those_there_are(log, arguments, said)
             ("report", "--tex", "all"),
             r"No such option: --tex \(Possible options: --text.*\)\. Try: llmaudit report --help",
         ),
-        (("ingst",), r"No such command 'ingst'\. Did you mean 'ingest'\? Try: llmaudit --help"),
+        (("ingst",), r"No such command 'ingst'\. Did you mean 'ingest', 'init', 'findings'\? Try: llmaudit --help"),
         (("query",), r"Missing argument 'sql'\. Try: llmaudit query --help"),
         (("ingest", "a.jsonl"), r"Missing option '--lake'\. Try: llmaudit ingest --help"),
     ],
@@ -388,7 +388,7 @@ def test_a_mistyped_command_says_where_to_look(arguments, said):
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("speed = 9", "No setting in {} called 'speed'. Known: as_of,"),
+        ("speed = 9", "No setting in {} called 'speed'. Known: allocation,"),
         ("text = ", "{}: not TOML: "),
         ("since = '2026-10-01'", "{}: since = '2026-10-01' should be a day without quotes"),
         ("since = 2026-10-01T00:00:00", "{}: since = datetime"),
@@ -599,7 +599,7 @@ def test_amounts_keep_their_last_digit_in_json(lake):
 
 
 def test_sql_that_cannot_run_says_why_and_which_tables_there_are(lake):
-    tables = "Tables: requests, charges, usage, texts, ingests, quarantine."
+    tables = "Tables: requests, charges, usage, prices, texts, ingests, quarantine, finding_calls, decisions."
     for sql, why in {
         "select * from invoices": "invoices",
         "selec 1": "selec",
