@@ -20,7 +20,7 @@ class DuckDB:
 
     name = "duckdb"
 
-    def __init__(self, memory_limit: str = "600MB", threads: int | None = None) -> None:
+    def __init__(self, memory_limit: str = "1500MB", threads: int | None = None) -> None:
         self._aliases: set[str] = set()
         self._kinds: dict[str, str] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
