@@ -133,7 +133,7 @@ def test_ranks_are_found_in_the_folder_that_tiktoken_is_told_of(nowhere, monkeyp
     assert count("hello world", "o200k_base") == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"aGVsbG8= 0\n", gzip.compress(b"aGVsbG8= 0\n")])
+@pytest.mark.parametrize("content", [b"", b"aGVsbG8= 0\n", gzip.compress(b"aGVsbG8= 0\n", mtime=0)])
 def test_ranks_that_are_not_byte_for_byte_the_published_ones_are_left_alone(nowhere, monkeypatch, content):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(nowhere))
     for name in (tokens.ENCODINGS["cl100k_base"].cache_name, "cl100k_base.tiktoken", "cl100k_base.tiktoken.gz"):
