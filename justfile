@@ -27,11 +27,11 @@ types:
 
 # fast tests on DuckDB; pass anything on to pytest
 test *args:
-    .venv/bin/python -m pytest -n auto --dist loadfile {{ args }}
+    .venv/bin/python -m pytest -n auto --dist worksteal {{ args }}
 
 # the same tests, same data, on every engine (Spark needs Java 17)
 test-engines *args:
-    .venv/bin/python -m pytest -n auto --dist loadfile --engines duckdb,spark {{ args }}
+    .venv/bin/python -m pytest -n auto --dist worksteal --engines duckdb,spark {{ args }}
 
 # rewrite golden files, then show what changed
 refresh *args:

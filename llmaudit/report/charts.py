@@ -233,7 +233,7 @@ def _names(rows: alt.Chart) -> alt.Chart:
 def _styled(chart: AnyChart, height: int | alt.Step) -> AnyChart:
     styled: AnyChart = (
         chart.properties(width=WIDTH, height=height)
-        .configure(background="transparent", padding={"left": 8, "right": 24, "top": 6, "bottom": 6}, font=_FONT)
+        .configure(background="transparent", padding={"left": 24, "right": 24, "top": 6, "bottom": 6}, font=_FONT)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor="currentColor",
