@@ -247,9 +247,10 @@ def _about_files(config: AuditConfig, took: Intake, ingests: pl.DataFrame, repor
     for line in ingests.iter_rows(named=True):
         for said in json.loads(line["warnings"]):
             yield _warning(said["kind"], f"{line['path']}: {said['text']}")
+    rate_is_known = set(config.sample_rates) | {part["source"] for part in report["sampling"]}
     for name in sorted(set(ingests.filter(pl.col("rows_kept") > 0)["source"]) & set(sources.registry())):
         for kind, text in sources.by_name(name).caveats.items():
-            if kind != "sampled_log" or name not in config.sample_rates:
+            if kind != "sampled_log" or name not in rate_is_known:
                 yield _warning(kind, f"{name}: {text}")
 
 

@@ -147,17 +147,17 @@ def facts(truth: Truth, plain: list[Call], gateway: list[Gateway], agent: Agent,
 
 
 def by_ttl(calls: Iterable[Call], cacheable: dict[str, str], ttl_seconds: int) -> dict[str, Any]:
-    """What a cache had answered that keeps each answer for `ttl_seconds` from when it was stored."""
+    """What a cache had answered that keeps each answer for `ttl_seconds` from when it came and was stored."""
     stored: dict[str, datetime] = {}
     hits, usd = 0, Decimal(0)
     for call in sorted(calls, key=lambda c: c.at):
         entry = call.request_id
         while entry in cacheable:
             entry = cacheable[entry]
-        if entry != call.request_id and call.at - stored[entry] <= timedelta(seconds=ttl_seconds):
+        if entry in stored and timedelta(0) <= call.at - stored[entry] <= timedelta(seconds=ttl_seconds):
             hits, usd = hits + 1, usd + call.cost()
         else:
-            stored[entry] = call.at
+            stored[entry] = call.at + timedelta(milliseconds=call.latency_ms)
     return {"requests": hits, "saving_usd": str(usd)}
 
 

@@ -98,6 +98,7 @@ def test_the_development_log_has_as_many_of_each_class_as_its_truth_says(tmp_pat
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TRACES.exists(), reason="needs the public agent traces")
 @pytest.mark.parametrize(("temperature", "most"), [(None, 0.0), (0, 0.1)])
 def test_most_of_what_looks_repeated_in_an_agents_trace_is_not_cacheable(tmp_path, temperature, most):

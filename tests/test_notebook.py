@@ -186,7 +186,7 @@ def test_a_dimension_nobody_knows_is_named_beside_those_there_are(audit):
 
 def test_its_repr_is_one_line_with_calls_money_and_findings(audit):
     text = repr(audit)
-    assert re.fullmatch(r"Audit\(1,610 calls, \$6\.66, headline saving \$0\.66, \d+ findings\)", text)
+    assert re.fullmatch(r"Audit\(1,610 calls, \$6\.66, headline saving \$0\.67, \d+ findings\)", text)
 
 
 class Tags(HTMLParser):

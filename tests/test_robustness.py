@@ -86,6 +86,7 @@ def test_a_new_field_a_changed_type_and_a_missing_block_lose_no_record(tmp_path,
     assert all(refused.reason for refused in reading.refused)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: str(place(path)))
 def test_a_new_a_missing_and_an_odd_column_of_a_table_lose_no_row(tmp_path, path):
     source = place(path).parts[0]

@@ -12,7 +12,7 @@ _EDGE = r"(?:\b|\\+(?:[bfnrt]|u[0-9A-Fa-f]{4}))"
 
 _KEYS = "|".join(  # noqa: FLY002 - one kind of key a line
     (
-        r"\bsk-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, OpenRouter, LiteLLM
+        r"(?:\b|_)sk-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, OpenRouter, LiteLLM
         r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
         r"\b(?:gsk_|xai-|pplx-|hf_|r8_)[A-Za-z0-9]{20,}",
         r"\bAIza[A-Za-z0-9_-]{30,}|\bya29\.[A-Za-z0-9_-]{20,}",  # Google
