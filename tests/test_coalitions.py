@@ -4,7 +4,7 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from brute_force import MEETING, Batches, DropsRepeats, MovesModel, Trims, coalitions, saving, shapley
+from brute_force import MEETING, Batches, DropsFailures, DropsRepeats, MovesModel, Trims, coalitions, saving, shapley
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs import call, logs, replay
@@ -49,8 +49,12 @@ def test_the_plan_is_the_one_that_brute_force_finds(duck, rows, levers):
     assert sum(step.shapley_usd for step in plan.steps) == plan.saving_usd
 
 
+# None of these finds a call only because another has changed it: such calls the spread leaves out (docs/savings.md).
+SHRINKING = (DropsFailures(), DropsRepeats(), Trims(), Batches())
+
+
 @settings(max_examples=4)
-@given(rows=accounts(), levers=st.lists(st.sampled_from(MEETING), min_size=2, max_size=3, unique=True))
+@given(rows=accounts(), levers=st.lists(st.sampled_from(SHRINKING), min_size=2, max_size=3, unique=True))
 def test_the_spread_over_orders_is_the_one_that_brute_force_finds(duck, rows, levers):
     plan = replay(duck, rows).plan(levers, Decimal(1_000))
     table = duck.fetch("metered")
