@@ -18,7 +18,8 @@ class UnusedTools(Lever):
 
     Schemas stand at the very front of a prompt, so what is left out was mostly read from the cache: it is taken off
     the cached tokens first, and saves what those cost. A model that misses a tool it would have used answers
-    otherwise: hence grade C, and a trial. See docs/levers/unused_tools.md for what the number leaves out.
+    otherwise: hence grade C, and a trial. The tools a call then offers are not those that were looked at, so their hash
+    goes, and nothing is taken off twice. See docs/levers/unused_tools.md for what the number leaves out.
     """
 
     name = "unused_tools"
@@ -52,7 +53,7 @@ class UnusedTools(Lever):
         for part, whole in _PARTS:
             kept = pc.min_element_wise(batch[part], pc.fill_null(batch[whole], 0), skip_nulls=False)
             batch = with_column(batch, part, kept)
-        return batch
+        return with_column(batch, "tools_hash", pa.nulls(batch.num_rows, batch["tools_hash"].type))
 
     def evidence(self, engine: Engine, usage: str) -> str | None:
         """Tools offered and used, and how sure it is that the others are not. None where no text was kept."""
