@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmaudit.report import show
-from llmaudit.report.blocks import Block, Cell, Fold, Heading, Line, Para, Table, columns, line
+from llmaudit.report.apart import told_apart, unless_calls
+from llmaudit.report.blocks import Block, Cell, Fold, Line, Para, Table, columns, line
 from llmaudit.report.sections import Report
 from llmaudit.report.text import clean, logged
 
@@ -38,10 +39,7 @@ def blocks(report: Report) -> Sequence[Block]:
     if len(bills) > 1:
         found.append(Para("Bills may repeat one another (an export and a cost report, say): they are never added up."))
     for bill in bills:
-        found += [Heading(f"{_name(bill)}, {clean(show.span(bill['start'], bill['end']), 80)}"), _whole(bill)]
-        known = [name for name in DIMENSIONS if any(row["key"] is not None for row in bill["by"][name])]
-        found += [_table(name, bill) for name in known]
-        found.append(_days(bill))
+        found += unless_calls(report, f"{_name(bill)}, {clean(show.span(bill['start'], bill['end']), 80)}", _bill(bill))
     return found
 
 
@@ -58,6 +56,11 @@ def terminal(report: Report) -> Sequence[Line]:
 
 def _model(bill: Bill, row: Mapping[str, Any]) -> str:
     return f"{logged(row['key'], limit=40)} {_money(bill, row['billed'])} {show.share(row['share'])}"
+
+
+def _bill(bill: Bill) -> tuple[Block, ...]:
+    facts, tables = told_apart(bill["by"], DIMENSIONS)
+    return (_whole(bill), *facts, *(_table(name, bill) for name in tables), _days(bill))
 
 
 def _whole(bill: Bill) -> Table:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmaudit.report import show
-from llmaudit.report.blocks import Block, Cell, Fold, Heading, Line, Para, Table, columns, line
+from llmaudit.report.apart import told_apart, unless_calls
+from llmaudit.report.blocks import Block, Cell, Fold, Line, Para, Table, columns, line
 from llmaudit.report.sections import Report
 from llmaudit.report.text import clean, logged
 
@@ -37,13 +38,8 @@ def blocks(report: Report) -> Sequence[Block]:
         )
     ]
     for export in exports:
-        found.append(Heading(f"{_name(export)}, {clean(show.span(export['start'], export['end']), 80)}"))
-        found.append(
-            Table(f"{_name(export)} in whole", _columns("Buckets"), (_row(export, show.count(export["buckets"])),))
-        )
-        known = [name for name in DIMENSIONS if any(row["key"] is not None for row in export["by"][name])]
-        found += [_table(name, export) for name in known]
-        found.append(_days(export))
+        title = f"{_name(export)}, {clean(show.span(export['start'], export['end']), 80)}"
+        found += unless_calls(report, title, _export(export))
     return found
 
 
@@ -58,6 +54,12 @@ def terminal(report: Report) -> Sequence[Line]:
         )
         for export in report.get("counted", ())
     )
+
+
+def _export(export: Export) -> tuple[Block, ...]:
+    whole = Table(f"{_name(export)} in whole", _columns("Buckets"), (_row(export, show.count(export["buckets"])),))
+    facts, tables = told_apart(export["by"], DIMENSIONS)
+    return (whole, *facts, *(_table(name, export) for name in tables), _days(export))
 
 
 def _columns(first: str) -> tuple[Any, ...]:

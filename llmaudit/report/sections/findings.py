@@ -34,13 +34,15 @@ def blocks(report: Report) -> Sequence[Block]:
         "so that findings add up to the plan.",
         "muted",
     )
-    further = found[IN_FULL:]
+    worth = [finding for finding in found if _shown(finding) != show.usd(0)]
+    further = worth[IN_FULL:]
     rest: Sequence[Block] = (Heading("Further findings"), _table(further)) if further else ()
     return (
         intro,
         *_changes(report),
-        *(_fold(report, finding) for finding in found[:IN_FULL]),
+        *(_fold(report, finding) for finding in worth[:IN_FULL]),
         *rest,
+        *_nothing_saved([finding for finding in found if _shown(finding) == show.usd(0)]),
         *_apart(report, apart),
     )
 
@@ -75,6 +77,18 @@ def _apart(report: Report, declined: Sequence[Mapping[str, Any]]) -> Sequence[Bl
         "Nobody will do these: they are in no plan. Each saving is what the change would save on its own.", "muted"
     )
     return (Heading("Declined"), said, *(_fold(report, finding) for finding in declined))
+
+
+def _nothing_saved(found: Sequence[Mapping[str, Any]]) -> Sequence[Block]:
+    """What was found and costs nothing: unbilled failures, say. Worth knowing, not worth a place each."""
+    if not found:
+        return ()
+    title = show.noun(len(found), "finding that saves nothing here", "findings that save nothing here")
+    return (Fold(title, (_table(found),)),)
+
+
+def _shown(finding: Mapping[str, Any]) -> str:
+    return show.usd(finding["saving_usd"]["expected"])
 
 
 def _changes(report: Report) -> Sequence[Block]:

@@ -89,6 +89,8 @@ def _how_priced(report: Report) -> Sequence[Block]:
         return ()
     rows = []
     for key, (_, meaning) in PRICED_BY.items():
+        if not totals["priced_by"][key]:
+            continue
         part = show.of(totals["priced_by"][key], totals["cost_usd"])
         rows.append((meaning, show.usd(totals["priced_by"][key]), Cell(show.share(part), part)))
     return (Table("How the spend was priced", columns("Priced by", "Spend", "Share"), tuple(rows)),)

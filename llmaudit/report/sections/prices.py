@@ -12,7 +12,7 @@ from llmaudit.report.sections import Report
 from llmaudit.report.text import clean
 
 TITLE = "Prices"
-ORDER = 27
+ORDER = 57
 WIDTH = 60
 Row = Mapping[str, Any]
 _NONE: Row = {"due": None, "disputed": [], "upcoming": [], "served": []}
@@ -50,7 +50,7 @@ def _due(due: Row | None) -> Sequence[Block]:
         ),
         Table(
             "By month and provider",
-            columns("Month", "Provider", "List", "Contracted", "Free tier", "Credits", "True-up", "Due"),
+            columns("Month", "<Provider", "List", "Contracted", "Free tier", "Credits", "True-up", "Due"),
             tuple(
                 (
                     row["month"][:7],
@@ -68,7 +68,7 @@ def _due(due: Row | None) -> Sequence[Block]:
         found.append(
             Table(
                 "Commitments",
-                columns("Name", "Period", "Committed", "Spent", "Still to pay", "Covered"),
+                columns("Name", "<Period", "Committed", "Spent", "Still to pay", "<Covered"),
                 tuple(
                     (
                         clean(row["name"], WIDTH),
@@ -105,7 +105,9 @@ def _disputed(rows: Sequence[Row]) -> Sequence[Block]:
     return (
         Heading("Prices that the book's sources do not agree on"),
         Para("The totals use the first price. `llmaudit prices show MODEL` has both, with their sources.", "muted"),
-        Table("Calls priced by them", columns("Provider", "Model", "Calls", "As priced", "By the other source"), lines),
+        Table(
+            "Calls priced by them", columns("Provider", "<Model", "Calls", "As priced", "By the other source"), lines
+        ),
     )
 
 
@@ -124,7 +126,7 @@ def _upcoming(rows: Sequence[Row]) -> Sequence[Block]:
         )
         for row in rows
     )
-    head = columns("From", "Endpoint", "Model", "What", "These calls before", "These calls then", "Change a month")
+    head = columns("From", "<Endpoint", "<Model", "<What", "These calls before", "These calls then", "Change a month")
     return (Heading("What is known to change"), Table("Prices and models", head, lines))
 
 
@@ -142,7 +144,7 @@ def _served(rows: Sequence[Row]) -> Sequence[Block]:
         )
         for row in rows
     )
-    head = columns("Endpoint", "Asked for", "Served", "Calls", "Cost", "Had it been served as asked")
+    head = columns("Endpoint", "<Asked for", "<Served", "Calls", "Cost", "Had it been served as asked")
     return (
         Heading("Served otherwise than asked"),
         Para(
