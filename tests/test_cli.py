@@ -177,6 +177,33 @@ def test_a_report_is_written_in_every_format_asked_for(first):
     jsonschema.validate(json.loads(data.read_text("utf-8")), SCHEMA)
 
 
+def unnamed(value, schema, path=""):
+    """Keys of a report that its schema has no word for, but for the evidence of a finding and an endpoint's profile."""
+    schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    parts = [part for kind in ("anyOf", "allOf") for part in schema.get(kind, [])]
+    parts = [schema, *(SCHEMA["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part for part in parts)]
+    if isinstance(value, list):
+        items = next((part["items"] for part in parts if "items" in part), {})
+        return {name for inner in value for name in unnamed(inner, items, f"{path}[]")}
+    if not isinstance(value, dict) or any(part.get("type") == "object" and part.keys() <= OPEN for part in parts):
+        return set()
+    known = {name: inner for part in parts for name, inner in part.get("properties", {}).items()}
+    others = next((part["additionalProperties"] for part in parts if "additionalProperties" in part), None)
+    here = {f"{path}.{name}" for name in value if name not in known and others is None}
+    return here.union(
+        *(unnamed(value[n], known.get(n, others or {}), f"{path}.{n}") for n in value if n in known or others)
+    )
+
+
+OPEN = {"type", "description"}
+"""What a schema says of an object whose keys are its own affair."""
+
+
+def test_every_key_of_a_report_is_named_in_its_schema(first):
+    _, (_, data, _), _ = first
+    assert unnamed(json.loads(data.read_text("utf-8")), SCHEMA) == set()
+
+
 def test_the_summary_fits_one_screen_and_names_what_was_written(first):
     ended, outputs, _ = first
     lines = ended.out.splitlines()
