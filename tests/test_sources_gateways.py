@@ -636,3 +636,14 @@ def test_days_of_openrouter_that_cannot_be_read_are_set_aside_and_the_rest_is_ke
         "nothing of it is a page of activity",
     ]
     assert reading.not_calls == {"empty page": 1}
+
+
+def test_p1_a_generation_of_openrouter_counts_in_the_tokens_that_are_billed():
+    rows, _ = read_file(SAMPLES / "openrouter_generation_records" / "generations.jsonl")
+    first, _, cancelled, *_ = rows
+    # (1,200 - 1,024) x 0.15 + 1,024 x 0.075 + 100 x 0.60 = 26.4 + 76.8 + 60 = 163.2 millionths, as total_cost says
+    assert first["reported_cost_usd"] == Decimal("0.0001632")
+    assert [first[n] for n in ("input_tokens", "cache_read_tokens", "output_tokens")] == [1_200, 1_024, 100]
+    # no native counts: the other tokenizer's stand in, and say so
+    assert (cancelled["status"], cancelled["usage_source"], cancelled["input_tokens"]) == ("cancelled", "estimated", 40)
+    assert [row["gateway_cache_hit"] for row in rows] == [False, False, False, False, True, False]
