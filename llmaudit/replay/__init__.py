@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
@@ -24,7 +24,7 @@ from llmaudit.replay import floors, shares
 from llmaudit.replay.floors import Due
 from llmaudit.replay.intervals import FEWEST_DAYS, MICRO, Interval, interval
 from llmaudit.replay.meetings import UNIT, Meeting, Tree
-from llmaudit.replay.pulls import ZERO, Log, Pull, Saved
+from llmaudit.replay.pulls import NO_CALLS, ZERO, Log, Pull, Saved
 
 __all__ = [
     "FEWEST_DAYS",
@@ -161,7 +161,8 @@ class Replay:
         met = self._known(ordered) or self._meet(ordered, alone, pulls)
         exact, errors, how = _shares(met, alone, pulls)
         gained, single = self._gained(pulls), [self._gained([pull])[0] for pull in alone]
-        rounded = _rounded([gain - pull.charges_usd for gain, pull in zip(gained, pulls, strict=True)])
+        net = [gain - pull.charges_usd for gain, pull in zip(gained, pulls, strict=True)]
+        rounded = _rounded(net)
         saving = sum(rounded, ZERO)
         kept = _kept(sum(gained, ZERO), pulls)
         own = [share * kept - Fraction(pull.charges_usd) for share, pull in zip(exact, pulls, strict=True)]
@@ -184,7 +185,7 @@ class Replay:
                     moved=pulls[number].moved,
                 )
             )
-        return Plan(baseline_usd, tuple(steps), saving, how, _orders(met, ordered, alone, pulls, saving))
+        return Plan(baseline_usd, tuple(steps), saving, how, _orders(met, ordered, alone, pulls, sum(net, ZERO)))
 
     def declined_steps(self, levers: Sequence[Lever]) -> list[Step]:
         """What each lever would save on its own where its findings were declined. No plan counts it."""
@@ -233,9 +234,10 @@ class Replay:
     def _meet(self, ordered: tuple[Lever, ...], alone: Sequence[Pull], pulls: Sequence[Pull]) -> _Met | None:
         """The calls that two or more levers touch, with what else a lever looks at beside them. None: there are none."""
         touching = [place for place in range(len(ordered)) if alone[place].moved or pulls[place].moved]
-        if len(touching) < 2:  # noqa: PLR2004
+        if not touching:
             return None
         masks = self._masks(ordered, touching, alone, pulls)
+        masks = self._found_later(ordered, masks, alone)
         sizes = self._sizes(masks, MOST_STATES)
         if not sizes:
             return None
@@ -263,24 +265,61 @@ class Replay:
 
     def _most_asked(self) -> int:
         """States in which a lever that looks further than one call may be asked: it reads much of the log each time."""
-        counted = queries.run(self.engine, "row_count", into="replay_count", counted=self.usage)
+        return max(FEWEST_ASKED, min(1 << MOST_EXACT, MOST_ASKED // max(1, self._rows(self.usage))))
+
+    def _rows(self, table: str) -> int:
+        counted = queries.run(self.engine, "row_count", into="replay_count", counted=table)
         [found] = self.engine.fetch(counted).to_pylist()
-        return max(FEWEST_ASKED, min(1 << MOST_EXACT, MOST_ASKED // max(1, int(found["rows"]))))
+        return int(found["rows"])
 
     def _masks(
         self, ordered: Sequence[Lever], touching: Sequence[int], alone: Sequence[Pull], pulls: Sequence[Pull]
     ) -> str:
         """Every call with the group it belongs to and the levers (bits) that touch it."""
         masks = queries.run(self.engine, "replay_untouched", into="replay_masks_a", usage=self.usage)
-        for place in touching:
-            for moved in dict.fromkeys((alone[place].moved, pulls[place].moved)):
-                if moved:
-                    into = "replay_masks_b" if masks == "replay_masks_a" else "replay_masks_a"
-                    queries.run(
-                        self.engine, "replay_masks", into=into, params={"bit": 1 << place}, masks=masks, moved=moved
-                    )
-                    masks = into
+        touched = [
+            (place, moved)
+            for place in touching
+            for moved in dict.fromkeys((alone[place].moved, pulls[place].moved))
+            if moved
+        ]
+        masks = self._marked(masks, touched)
         return self._grouped(masks, list(dict.fromkeys(filter(None, map(self._log.scopes, ordered)))))
+
+    def _found_later(self, ordered: Sequence[Lever], masks: str, alone: Sequence[Pull]) -> str:
+        """The same, with the levers (bits) that find something only once a later one of the plan has been pulled.
+
+        Where one lever alone touches a group, those after it in the plan have been asked about what it leaves, and those
+        before it have not: in another order they are.
+        """
+        found, state = [], self._log.no_calls()
+        for place in reversed(range(len(ordered))):
+            hits = self._log.found_in(state, ordered[place]) if self._rows(state) else None
+            if hits is not None:
+                into = f"replay_found_{place}"
+                found.append((place, queries.run(self.engine, "replay_rest", into=into, pulled=hits, dirty=NO_CALLS)))
+            after = alone[place].after
+            if after is not None:
+                params = {"bit": 1 << place}
+                only = queries.run(
+                    self.engine,
+                    "replay_touched_alone",
+                    into="replay_only_theirs",
+                    params=params,
+                    after=after,
+                    masks=masks,
+                )
+                into = "replay_solo_b" if state == "replay_solo_a" else "replay_solo_a"
+                state = queries.run(self.engine, "replay_both", into=into, first=state, second=only)
+        return self._marked(masks, found)
+
+    def _marked(self, masks: str, touched: Iterable[tuple[int, str]]) -> str:
+        """Masks with further levers, and the calls each of them touches."""
+        for place, calls in touched:
+            into = "replay_masks_b" if masks == "replay_masks_a" else "replay_masks_a"
+            params = {"bit": 1 << place}
+            masks = queries.run(self.engine, "replay_masks", into=into, params=params, masks=masks, moved=calls)
+        return masks
 
     def _grouped(self, masks: str, scopes: Sequence[str]) -> str:
         """Calls of one scope belong together; where there are several kinds of scope, until nothing more is joined."""
@@ -503,8 +542,8 @@ def _orders(
 ) -> Orders:
     """The total in other orders: it differs only where levers meet."""
     if met is None:
-        return Orders(saving, saving, 1, 1, sampled=False)
-    places = [place for place in range(len(ordered)) if met.acting >> place & 1]
+        return Orders(saving.quantize(MICRO), saving.quantize(MICRO), 1, 1, sampled=False)
+    places = [place for place, lever in enumerate(ordered) if met.acting >> place & 1 or not lever.steady]
     chosen = _some_orders(places, met.calls, met.most_asked)
     totals = met.meeting.totals(ordered, chosen)
     scale = Fraction(1) if met.exact else _scale(met, alone, pulls)

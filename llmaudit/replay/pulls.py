@@ -75,7 +75,7 @@ class Pull:
 
 
 _NOTHING = Pull()
-_NO_CALLS, _NO_MOVES = "replay_no_calls", "replay_no_moves"
+NO_CALLS, _NO_MOVES = "replay_no_calls", "replay_no_moves"
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,15 @@ class Log:
             )
         return self._scopes[scope]
 
+    def found_in(self, changed: str, lever: Lever) -> str | None:
+        """What the lever finds where these calls have changed and it finds nothing in the log as it is. None: nothing can be."""
+        if lever in self._steady:
+            return None
+        scopes = self.scopes(lever)
+        if scopes is not None:
+            changed = queries.run(self.engine, "replay_dirty", usage=self.usage, changed=changed, scopes=scopes)
+        return lever.hits(self.engine, self.sight.seen(lever, changed))
+
     def _next(self, state: _State | None, lever: Lever, name: str, *, last: bool) -> tuple[Pull, _State | None]:
         alone = self.alone(lever)
         if state is None:
@@ -192,12 +201,16 @@ class Log:
         pull = Pull(self._saved(moved), again.charged, None, moved, shifts)
         return pull, state if last else self._left(state, again, fresh)
 
+    def no_calls(self) -> str:
+        self.engine.put(NO_CALLS, self.columns.empty_table())
+        return NO_CALLS
+
     def _start(self) -> _State:
         """Nothing has changed yet."""
-        self.engine.put(_NO_CALLS, self.columns.empty_table())
+        self.no_calls()
         self.engine.put(_NO_MOVES, MOVED.empty_table())
         self.engine.put("replay_no_money", PAID.empty_table())
-        return _State(_NO_CALLS, "replay_no_money")
+        return _State(NO_CALLS, "replay_no_money")
 
     def _dirty(self, state: _State, lever: Lever) -> tuple[str, str]:
         """The calls that the lever may judge otherwise than in the log as it is, and their money."""
@@ -233,8 +246,8 @@ class Log:
             "replay_left",
             into=into,
             changed=state.changed,
-            again=again.after or _NO_CALLS,
-            fresh=fresh.after or _NO_CALLS,
+            again=again.after or NO_CALLS,
+            fresh=fresh.after or NO_CALLS,
         )
         money = queries.run(
             self.engine,
@@ -279,10 +292,10 @@ class Log:
     def _keep_hits(self, lever: Lever) -> None:
         """Ask a steady lever once: what it answers of the log holds for all states of it."""
         if lever.steady and lever not in self._steady:
-            self.engine.put(_NO_CALLS, self.columns.empty_table())
+            self.no_calls()
             hits = lever.hits(self.engine, self.sight.seen(lever, self.usage))
             into = f"replay_hits_{lever.name}_{len(self._steady)}"
-            self._steady[lever] = queries.run(self.engine, "replay_rest", into=into, pulled=hits, dirty=_NO_CALLS)
+            self._steady[lever] = queries.run(self.engine, "replay_rest", into=into, pulled=hits, dirty=NO_CALLS)
 
     def steady_hits(self, lever: Lever, calls: str) -> pa.Table | None:
         """What a steady lever finds among these calls; None where it has to be asked."""
