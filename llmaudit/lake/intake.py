@@ -7,6 +7,7 @@ import json
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from llmaudit.lake.masking import mask_column
 from llmaudit.lake.pieces import Ints, plain_text
 from llmaudit.lake.sampling import Sample
 from llmaudit.lake.texts import TextRoom
+from llmaudit.sources.ahead import in_turn
 from llmaudit.sources.base import Peek, Source
 from llmaudit.sources.reader import Reading, ReadOptions, Refused, Rows, fits_together, heads, read, read_together
 from llmaudit.sources.unread import unread_counts
@@ -35,6 +37,7 @@ MOST_HEADS = 1_000
 MOST_LOOKS = 200
 GROUP_FILES = 500
 GROUP_BYTES = 2**28
+GROUPS_AHEAD = 2
 WRITTEN = ("requests", "charges", "usage", "texts", "samples", "quarantine", "ingests")
 SAYS_WHO = (
     "endpoint",
@@ -184,10 +187,11 @@ def _take(
     """Read a chunk of files and commit it, everything or nothing; return the id of its batch."""
     batch = _Batch(lake, timezone, began)
     try:
-        for group in _groups(jobs):
-            batch.take(group, copies)
-            for job in group:
-                progress(job.file.shown, job.content.size)
+        with closing(in_turn(map(batch.open, _groups(jobs)), _Opened.rows, _Opened.is_of_many, GROUPS_AHEAD)) as turns:
+            for group, rows in turns:
+                batch.take(group, rows, copies)
+                for job in group.jobs:
+                    progress(job.file.shown, job.content.size)
         batch.finish()
     except OSError as error:
         batch.discard()
@@ -198,6 +202,40 @@ def _take(
     for table, part in batch.parts.items():
         part.commit([job.content.content_hash for job in jobs] if table == "ingests" else None)
     return batch.id
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Files that are read together, and what became of their records, which is known when all rows were taken."""
+
+    jobs: list[_Job]
+    readings: list[Reading]
+    timezone: str
+
+    def is_of_many(self) -> bool:
+        return len(self.jobs) > 1
+
+    def rows(self) -> Iterator[Rows]:
+        source, readings = self.jobs[0].source, self.readings
+        if source is None:
+            readings[0].rows_read = 1
+            readings[0].refused.append(Refused(None, self.jobs[0].problem, self.jobs[0].head))
+            return iter(())
+        opened = [
+            (job.file.path, reading, self._options(job)) for job, reading in zip(self.jobs, readings, strict=True)
+        ]
+        if self.is_of_many():
+            return read_together(source, opened)
+        whole = _as_far_as_it_goes(read(source, *opened[0]), readings[0])
+        return ((np.zeros(len(batch), np.int64), batch) for batch in whole)
+
+    def _options(self, job: _Job) -> ReadOptions:
+        return ReadOptions(
+            timezone=self.timezone,
+            longest_line=job.content.longest_line,
+            content_hash=job.content.content_hash,
+            named=job.file.named,
+        )
 
 
 class _Batch:
@@ -215,10 +253,13 @@ class _Batch:
         self._forgotten = remembered(lake)
         self.id = uuid.uuid4().hex
 
-    def take(self, jobs: list[_Job], copies: dict[str, list[str]]) -> None:
+    def open(self, jobs: list[_Job]) -> _Opened:
         readings = [Reading(job.source.name if job.source else "") for job in jobs]
-        nameless = self._read(jobs, readings)
-        for job, reading, calls in zip(jobs, readings, nameless, strict=True):
+        return _Opened(jobs, readings, self._timezone)
+
+    def take(self, group: _Opened, rows: Iterator[Rows], copies: dict[str, list[str]]) -> None:
+        nameless = self._read(group, rows)
+        for job, reading, calls in zip(group.jobs, group.readings, nameless, strict=True):
             if calls and job.file.shown in self._names_before:
                 reading.warnings.append(("read_before", _READ_BEFORE.format(calls=calls)))
             self._look_for_new_counts(job, reading)
@@ -249,42 +290,20 @@ class _Batch:
         for part in self.parts.values():
             part.discard()
 
-    def _read(self, jobs: list[_Job], readings: list[Reading]) -> list[int]:
+    def _read(self, group: _Opened, rows: Iterator[Rows]) -> list[int]:
         """Store what can be read of each file; return how many of its calls bear no id."""
-        nameless = np.zeros(len(jobs), np.int64)
-        source = jobs[0].source
-        if source is None:
-            readings[0].rows_read = 1
-            readings[0].refused.append(Refused(None, jobs[0].problem, jobs[0].head))
-            return [0]
-        names = pa.array([job.file.shown for job in jobs], pa.string())
-        for files, batch in self._batches(source, jobs, readings):
+        nameless = np.zeros(len(group.jobs), np.int64)
+        source = group.jobs[0].source
+        names = pa.array([job.file.shown for job in group.jobs], pa.string())
+        for files, batch in rows:
+            assert source is not None
             self._store(batch, source, files, names)
             if source.table == "requests":
                 no_id = pc.and_(pc.is_null(batch["provider_id"]), pc.is_null(batch["own_id"]))
-                nameless += np.bincount(files[no_id.to_numpy(zero_copy_only=False)], minlength=len(jobs))
-        self._files_before += len(jobs)
+                nameless += np.bincount(files[no_id.to_numpy(zero_copy_only=False)], minlength=len(group.jobs))
+        self._files_before += len(group.jobs)
         counts: list[int] = nameless.tolist()
         return counts
-
-    def _batches(self, source: Source, jobs: list[_Job], readings: list[Reading]) -> Iterator[Rows]:
-        opened = [
-            (
-                job.file.path,
-                reading,
-                ReadOptions(
-                    timezone=self._timezone,
-                    longest_line=job.content.longest_line,
-                    content_hash=job.content.content_hash,
-                    named=job.file.named,
-                ),
-            )
-            for job, reading in zip(jobs, readings, strict=True)
-        ]
-        if len(opened) > 1:
-            return read_together(source, opened)
-        whole = _as_far_as_it_goes(read(source, *opened[0]), readings[0])
-        return ((np.zeros(len(batch), np.int64), batch) for batch in whole)
 
     def _store(self, batch: pa.RecordBatch, source: Source, files: Ints, names: pa.Array) -> None:
         if not batch.num_rows:

@@ -17,7 +17,7 @@ from llmaudit.sources.mapped import Mapped, sources_of
 
 __all__ = ["Source", "Unclaimed", "by_name", "described", "identify", "registry"]
 
-_NOT_SOURCES = {"base", "mapped", "reader", "tables", "unread"}
+_NOT_SOURCES = {"ahead", "base", "mapped", "reader", "tables", "unread"}
 
 
 class Unclaimed(AuditError):

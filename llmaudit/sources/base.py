@@ -84,7 +84,8 @@ class Peek:
     @cached_property
     def keys(self) -> frozenset[str]:
         """Keys of the records that the head shows, whole or torn: those of the objects themselves, not of what is inside."""
-        return frozenset(key for line in _RECORD_START.split(self.head) for key in _outer_keys(line))
+        first, *others = self.head.replace("\r", "\n").split("\n{")
+        return frozenset(key for record in (first, *(f"{{{rest}" for rest in others)) for key in _outer_keys(record))
 
     @cached_property
     def header(self) -> frozenset[str]:
@@ -121,6 +122,9 @@ class Source(ABC):
     """The `.sql` that reads it, where that is not the one of its own name."""
     made: ClassVar[Mapping[str, str]] = {}
     """Columns that its SELECT reads instead of the file's: name -> SQL over `columns`."""
+    kept: ClassVar[Mapping[str, str]] = {}
+    """What its SELECT reads instead of the file's columns, where that is little of each record: name -> SQL over `columns`.
+    Small files are then parsed once, and that much of them is held while it is looked at and read."""
     usual_places: ClassVar[tuple[str, ...]] = ()
     """Globs under the home folder where this tool keeps its logs."""
 
@@ -134,7 +138,6 @@ class Source(ABC):
 
 
 _PARQUET = b"PAR1"
-_RECORD_START = re.compile(r"[\r\n]+(?=\{)")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?|[{}\[\]]')
 
 

@@ -27,6 +27,26 @@ class ClaudeCode(Source):
         "costUSD": "VARCHAR",
         "message": "STRUCT(id VARCHAR, model VARCHAR, stop_reason VARCHAR, content JSON, usage JSON)",
     }
+    kept: ClassVar[Mapping[str, str]] = {
+        **{name: name for name in ("type", "timestamp", "uuid", "sessionId", "cwd", "version")},
+        "is_sidechain": "coalesce(try_cast(isSidechain as boolean), false)",
+        "cost_usd": "try_cast(costUSD as decimal(38, 12))",
+        "message_id": "message.id",
+        "model": "message.model",
+        "stop_reason": "message.stop_reason",
+        "usage": "message.usage",
+        "content": "case when type is distinct from 'user' then message.content end",
+        "not_call": """case
+            when message.model = '<synthetic>' or lower(isApiErrorMessage) = 'true'
+            then 'synthetic message'
+            when type = 'user' and contains(left(cast(message.content as varchar), 512), '"tool_result"')
+            then 'tool result'
+            when coalesce(type, 'assistant') <> 'assistant'
+            then type
+            when json_type(message.usage) is distinct from 'OBJECT'
+            then concat(coalesce(type, 'line'), ' without usage')
+        end""",
+    }
     usual_places = (".claude/projects/**/*.jsonl", ".config/claude/projects/**/*.jsonl")
 
     def matches(self, peek: Peek) -> bool:

@@ -1,49 +1,37 @@
 with
-    sorted_lines as (
+    lines as not materialized(
         select
-            * exclude (message),
-            message.id as message_id,
-            message.model as model,
-            message.stop_reason as stop_reason,
-            message.content as content,
-            message.usage as usage,
+            *,
             record >> 32 as file,
-            case
-                when unread
-                then null
-                when message.model = '<synthetic>' or lower(isapierrormessage) = 'true'
-                then 'synthetic message'
-                when type = 'user' and contains(left(cast(message.content as varchar), 512), '"tool_result"')
-                then 'tool result'
-                when coalesce(type, 'assistant') <> 'assistant'
-                then type
-                when json_type(message.usage) is distinct from 'OBJECT'
-                then concat(coalesce(type, 'line'), ' without usage')
-            end as kind
+            record & 4294967295 as place,
+            coalesce('message ' || message_id, 'line ' || record) as call
         from raw
+        where not_call is null or unread
     ),
-    lines as (select * replace (case when kind is null then content end as content) from sorted_lines),
     totalled as (
         select
             *,
-            coalesce('message ' || message_id, 'line ' || record) as call,
-            coalesce(try_cast(issidechain as boolean), false) as is_sidechain,
-            list_sum(
-                list_transform(
-                    json_extract_string(
-                        usage,
-                        [
-                            '$.input_tokens',
-                            '$.cache_read_input_tokens',
-                            '$.cache_creation_input_tokens',
-                            '$.output_tokens'
-                        ]
-                    ),
-                    lambda n:coalesce(as_count(n), 0)
-                )
-            ) as total_tokens
+            least(
+                list_sum(
+                    list_transform(
+                        json_extract_string(
+                            usage,
+                            [
+                                '$.input_tokens',
+                                '$.cache_read_input_tokens',
+                                '$.cache_creation_input_tokens',
+                                '$.output_tokens'
+                            ]
+                        ),
+                        lambda n:coalesce(as_count(n), 0)
+                    )
+                ),
+                2147483647
+            )
+            * 4294967296
+            + place as most,
+            place + case when is_sidechain then 4294967296 else 0 end as main_first
         from lines
-        where kind is null
     ),
     calls as (
         select
@@ -54,16 +42,16 @@ with
             bool_and(unread) as unread,
             min(as_utc(timestamp)) as started_at,
             min(timestamp) as timestamp,
-            any_value(message_id) as message_id,
-            arg_max(usage, struct_pack(a := total_tokens, b := record)) as usage,
-            arg_max(model, struct_pack(a := total_tokens, b := record)) as model,
-            arg_max(stop_reason, struct_pack(a := total_tokens, b := record)) as stop_reason,
-            arg_min(uuid, record) as uuid,
-            arg_min(sessionid, struct_pack(a := is_sidechain, b := record)) as session_id,
-            arg_min(cwd, struct_pack(a := is_sidechain, b := record)) as cwd,
-            arg_min(version, struct_pack(a := is_sidechain, b := record)) as version,
+            min(message_id) as message_id,
+            arg_max(usage, most) as usage,
+            arg_max(model, most) as model,
+            arg_max(stop_reason, most) as stop_reason,
+            arg_min(uuid, place) as uuid,
+            arg_min(sessionid, main_first) as session_id,
+            arg_min(cwd, main_first) as cwd,
+            arg_min(version, main_first) as version,
             bool_and(is_sidechain) as is_sidechain,
-            max(try_cast(costusd as decimal(38, 12))) as cost_usd
+            max(cost_usd) as cost_usd
         from totalled
         group by file, call
     ),
@@ -71,10 +59,10 @@ with
         select
             file,
             call,
-            record,
+            place,
             unnest(
                 case
-                    when json_type(content) = 'VARCHAR'
+                    when starts_with(content, '"')
                     then [{'type':'text', 'id':null, 'text':content ->> '$', 'name':null, 'input':null}]
                     else
                         from_json(
@@ -83,14 +71,14 @@ with
                         )
                 end
             ) as part
-        from totalled
+        from lines
         where content is not null
     ),
     parts_once as (
         select
             file,
             call,
-            min(record) as record,
+            min(place) as place,
             part.type in ('tool_use', 'server_tool_use') as is_tool,
             case
                 when part.type = 'text' then part.text else concat_ws(' ', chr(31) || part.name, part.input)
@@ -104,7 +92,12 @@ with
         select
             file,
             call,
-            string_agg(text, '' order by record, is_tool, text, id) as output_text,
+            array_to_string(
+                list_transform(
+                    list_sort(list({'place':place, 'is_tool':is_tool, 'text':text, 'id':id})), lambda p:p.text
+                ),
+                ''
+            ) as output_text,
             count(*) filter (where is_tool) as tools_called
         from parts_once
         group by file, call
@@ -153,8 +146,8 @@ select
     output_text
 from bodies
 union all by name
-select min(record) as record, count(*) - 1 as merged, kind as not_call
-from lines
-where kind is not null
-group by file, kind
+select min(record) as record, count(*) - 1 as merged, not_call
+from raw
+where not_call is not null and not unread
+group by record >> 32, not_call
 order by record

@@ -16,14 +16,12 @@ import zlib
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.resources import files
 from itertools import accumulate, dropwhile, islice
 from pathlib import Path
-from queue import Full, Queue
-from threading import Event, Thread
 from typing import IO, Any
 
 import duckdb
@@ -34,6 +32,7 @@ import pyarrow.compute as pc
 
 from llmaudit.errors import AuditError
 from llmaudit.sources import tables
+from llmaudit.sources.ahead import Ahead
 from llmaudit.sources.base import TABLES, Refuse, Source, open_bytes
 from llmaudit.sources.mapped import nowhere
 
@@ -108,15 +107,18 @@ def read_together(source: Source, files: Sequence[tuple[Path, Reading, ReadOptio
     with _connection(files[0][2]) as con:
         longest = max(options.longest_line for _, _, options in files)
         _make_room(con, files[0][2], longest)
+        if source.kept:
+            con.execute("set threads = 1")
         whole = _open_together(con, source, [path for path, _, _ in files], longest)
         if whole:
             refused: list[tuple[int, int, str]] = []
             readings = [reading for _, reading, _ in files]
-            for batch in _ahead(con, _select(con, source, *[each for _, _, each in files])):
+            for batch in _fetched(con, _select(con, source, *[each for _, _, each in files])):
                 numbers, rows = _sorted_out(*_by_file(batch), readings, refused)
                 yield numbers, rows.select(TABLES[source.table].names)
             for file, at, reason in refused:
                 readings[file].refused.append(Refused(at, reason, ""))
+        _close_lines(con)
     for file in sorted({*range(len(files))} - whole):
         yield from ((np.full(len(batch), file), batch) for batch in read(source, *files[file]))
 
@@ -135,6 +137,8 @@ def _open_together(
     con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path], longest_line: int
 ) -> set[int]:
     """Make `raw` the records of all files that can be read at once, one file after the other; return which those are."""
+    if source.kept:
+        return _hold(con, source, paths, longest_line)
     all_json = _json(source, paths, longest_line)
     looked = (
         f"select file_index, count(*), count(*) filter (where {_all_null(_plain(source))}), bool_or({_is_foreign(source)}) "
@@ -162,49 +166,34 @@ def _open_together(
     return set(numbers)
 
 
+def _hold(con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path], longest_line: int) -> set[int]:
+    """The same for a source that needs little of each record: that little is held, so the files are parsed once."""
+    _close_lines(con)
+    try:
+        con.execute(
+            f"create table held as select file_index::bigint as file, row_number() over () as number, "
+            f"{_all_null(source.columns)} as unread, {_seen(source)} from {_json(source, paths, longest_line)}"
+        )
+    except duckdb.Error:
+        return set()
+    found = con.sql("select file, min(number), bool_or(unread) from held group by file").fetchall()
+    places = [0] * len(paths)
+    for file, first, _ in found:
+        places[file] = FIRST_RECORD * file - first + 1
+    whole = {file for file, _, is_bad in found if not is_bad}
+    con.execute(
+        f"create view raw as select {places}[file + 1] + number as record, * exclude (file, number) from held "
+        f"where list_contains({sorted(whole)}::bigint[], file)"
+    )
+    return whole
+
+
 def _by_file(batch: pa.RecordBatch) -> Rows:
     files: npt.NDArray[np.int64] = pc.shift_right(batch["record"], RECORD_BITS).to_numpy(zero_copy_only=False)
     for column in ("record", _DOCUMENT):
         at = batch.schema.get_field_index(column)
         batch = batch.set_column(at, batch.schema.field(at), pc.bit_wise_and(batch[column], FIRST_RECORD - 1))
     return files, batch
-
-
-_Batches = Queue["pa.RecordBatch | BaseException | None"]
-
-
-def _ahead(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
-    """The batches of a SELECT, of which the next is read while one is worked on."""
-    batches: _Batches = Queue(maxsize=1)
-    stopped = Event()
-
-    def fetch() -> None:
-        try:
-            for batch in con.sql(sql).to_arrow_reader(BATCH_ROWS):
-                _put(batches, batch, stopped)
-                if stopped.is_set():
-                    return
-            _put(batches, None, stopped)
-        except BaseException as error:  # noqa: BLE001 - raised where the batches are asked for
-            _put(batches, error, stopped)
-
-    reader = Thread(target=fetch, daemon=True)
-    reader.start()
-    try:
-        while (batch := batches.get()) is not None:
-            if isinstance(batch, BaseException):
-                raise batch
-            yield batch
-    finally:
-        stopped.set()
-        reader.join()
-
-
-def _put(queue: _Batches, item: pa.RecordBatch | BaseException | None, stopped: Event) -> None:
-    while not stopped.is_set():
-        with suppress(Full):
-            queue.put(item, timeout=0.1)
-            return
 
 
 def _make_room(con: duckdb.DuckDBPyConnection, options: ReadOptions, longest_line: int) -> None:
@@ -224,10 +213,11 @@ def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
     What the same pass tells of the bodies' languages is made use of at once.
     """
     is_foreign = "false" if source.made else _is_foreign(source)
+    silent = "unread" if source.kept else _all_null(_plain(source))
     try:
         _open_lines(con, source, path, longest_line)
         [(silent, records, foreign)] = con.sql(
-            f"select count(*) filter (where {_all_null(_plain(source))}), count(*), bool_or({is_foreign}) from raw"
+            f"select count(*) filter (where {silent}), count(*), bool_or({is_foreign}) from raw"
         ).fetchall()
         if silent:
             [(silent,)] = con.sql("select count(*) filter (where unread) from raw").fetchall()
@@ -241,7 +231,7 @@ def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
 def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> None:
     _close_lines(con)
     con.execute(
-        f"create view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, * "
+        f"create view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, {_seen(source)} "
         f"from {_json(source, [path], longest_line)}"
     )
 
@@ -249,6 +239,12 @@ def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
 def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
     for view in ("raw", "records", "file_columns"):
         con.execute(f"drop view if exists {view}")
+    con.execute("drop table if exists held")
+
+
+def _seen(source: Source) -> str:
+    """What the source's SELECT sees of each record."""
+    return ", ".join(f'{value} as "{name}"' for name, value in source.kept.items()) or "*"
 
 
 def _looked_up(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading) -> None:
@@ -327,11 +323,16 @@ def _rows(
     if (source.made or mended) and _hold_foreign(con, source):
         _in_one_language(con, source)
     refused: list[tuple[int, int, str]] = []
-    for batch in _ahead(con, _select(con, source, options)):
-        _, kept = _sorted_out(np.zeros(len(batch), np.int64), batch, [reading], refused)
-        yield kept.select(TABLES[source.table].names)
+    with closing(Ahead(_fetched(con, _select(con, source, options)))) as batches:
+        for batch in batches:
+            _, kept = _sorted_out(np.zeros(len(batch), np.int64), batch, [reading], refused)
+            yield kept.select(TABLES[source.table].names)
     found = [(at, reason) for _, at, reason in refused]
     reading.refused += mended.refusals(found) if mended else [Refused(at, reason, "") for at, reason in found]
+
+
+def _fetched(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
+    yield from con.sql(sql).to_arrow_reader(BATCH_ROWS)
 
 
 def _select(con: duckdb.DuckDBPyConnection, source: Source, *options: ReadOptions) -> str:
