@@ -21,6 +21,26 @@ from llmaudit.lake.blocks import Blocks, mix
 UNIT = "\x1f"
 TOOLS, SYSTEM, MESSAGE = 0, 1, 2
 
+PART_TYPES = frozenset(
+    (
+        *("text", "input_text", "output_text", "summary_text", "refusal", "thinking", "redacted_thinking", "reasoning"),
+        *(
+            "image",
+            "image_url",
+            "input_image",
+            "audio",
+            "input_audio",
+            "video",
+            "video_url",
+            "file",
+            "input_file",
+            "document",
+        ),
+        *("function", "function_call", "function_call_output", "custom", "tool_use", "tool_result", "tool_call"),
+        *("server_tool_use", "web_search_tool_result", "search_result", "container_upload", "item_reference"),
+    )
+)
+
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
@@ -235,6 +255,11 @@ def plain_text(content: str) -> str:
     '[function] find {}'
     >>> plain_text('[{"type": "tool_result", "content": [{"type": "text", "text": "left"}]}]')
     '[tool_result] left'
+
+    A list that somebody said is no list of parts.
+
+    >>> plain_text('[{"product": "lamp", "count": 2}]')
+    '[{"product": "lamp", "count": 2}]'
     """
     if not content.startswith("[{"):
         return content
@@ -242,7 +267,16 @@ def plain_text(content: str) -> str:
         parts = json.loads(content)
     except ValueError:
         return content
-    return "\n".join(_part_text(part) for part in parts if isinstance(part, dict))
+    if not all(isinstance(part, dict) and _is_part(part) for part in parts):
+        return content
+    return "\n".join(_part_text(part) for part in parts)
+
+
+def _is_part(part: Mapping[str, Any]) -> bool:
+    """Whether some API has parts of content, or calls of tools, in this shape."""
+    if isinstance(part.get("type"), str):
+        return part["type"] in PART_TYPES or isinstance(part.get(part["type"]), dict)
+    return part.keys() <= {"text", "cache_control", "function", "id", "index"}
 
 
 def _part_text(part: Mapping[str, Any]) -> str:
