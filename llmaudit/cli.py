@@ -568,6 +568,59 @@ def export_tables(
     return DONE
 
 
+Endpoint = Annotated[str, typer.Argument(help="The endpoint, as the report names it.")]
+HandoffLake = Annotated[Path, typer.Option("--lake", help="Folder of the lake.")]
+Teacher = Annotated[
+    str | None, typer.Option("--model", help="Whose answers are taken.", show_default="the one most is spent on")
+]
+HandoffDir = Annotated[Path, typer.Option("-o", "--output", help="Folder for the files; made if it is not there.")]
+
+
+class TrainingFormat(StrEnum):
+    openai = "openai"
+    huggingface = "huggingface"
+    axolotl = "axolotl"
+
+
+@export_app.command("fine-tune")
+def export_fine_tune(
+    endpoint: Endpoint,
+    lake: HandoffLake,
+    output: HandoffDir,
+    format_: Annotated[
+        list[TrainingFormat] | None,
+        typer.Option("--format", help="Whose shape; may be repeated.", show_default="all of them"),
+    ] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option(help="Model to be tuned, by its name on Hugging Face.", show_default="a small Apache-2.0 one"),
+    ] = None,
+    model: Teacher = None,
+    held_out: Annotated[int, typer.Option(help="Held-out examples wanted, if a fifth is too few.")] = 0,
+    most: Annotated[int, typer.Option(help="Most calls to make examples of.")] = 10_000,
+    config: ConfigFile = None,
+    since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="First day after the window.", show_default=False)] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Write training, validation and held-out files of an endpoint, with recipe, model card and manifest."""
+    from llmaudit import config as configs
+    from llmaudit import pipeline
+    from llmaudit.export import fine_tune
+
+    formats = tuple(each.value for each in format_ or ()) or fine_tune.FORMATS
+    fine_tune.check(output, formats)
+    stated = configs.load(config, lake=lake, since=_day("--since", since), until=_day("--until", until))
+    with _progress(quiet=quiet) as (tell, _):
+        tell("Making examples")
+        found = pipeline.handoff(stated, endpoint, model=model, held_out=held_out, most=most)
+    written = fine_tune.write(found, output, formats=formats, **({"base_model": base_model} if base_model else {}))
+    if not quiet:
+        for line in written.told():
+            typer.echo(line)
+    return DONE
+
+
 FindingId = Annotated[str, typer.Argument(help="Id of the finding, as report.json and the report's pages have it.")]
 FindingsLake = Annotated[Path, typer.Option("--lake", help="Folder of the lake.")]
 Owner = Annotated[str | None, typer.Option(help="Who sees to it.", show_default=False)]

@@ -34,6 +34,7 @@ from llmaudit.detectors import endpoints, sample
 from llmaudit.detectors.verdicts import Verdict, judge
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
+from llmaudit.export.handoff import Handoff, gather
 from llmaudit.lake import TABLES, Lake, owners
 from llmaudit.lake.decisions import kept
 from llmaudit.lake.deliveries import deliveries
@@ -187,6 +188,12 @@ def open_tables(engine: Engine, lake: Lake, config: AuditConfig, *, only: pl.Dat
     queries.run(engine, "requests", endpoints="discovered", money=money)
     engine.alias("usage", "aggregates")
     return book
+
+
+def handoff(config: AuditConfig, endpoint: str, **wanted: Any) -> Handoff:
+    """Examples of one endpoint of a lake, to train or test a model on; `wanted` as `export.handoff.gather` has it."""
+    with opened(config) as (engine, lake, _):
+        return gather(engine, lake, endpoint, **wanted)
 
 
 def upcoming(config: AuditConfig, as_of: date) -> pl.DataFrame:

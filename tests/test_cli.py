@@ -40,6 +40,7 @@ COMMANDS = (
     ("findings",),
     ("export",),
     ("export", "focus"),
+    ("export", "fine-tune"),
 )
 
 

@@ -85,7 +85,7 @@ def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict
     shown = seen.filter(pl.col("prompt").is_not_null())
     silent = shown.filter((pl.col("output").fill_null("") == "") & (pl.col("tools_offered") > 0)).height
     seen = seen.filter(pl.col("output").fill_null("").str.strip_chars() != "")
-    seen = seen.with_columns(pl.Series("input", _inputs(seen), dtype=pl.String)).filter(pl.col("input") != "")
+    seen = seen.with_columns(pl.Series("input", inputs_of(seen), dtype=pl.String)).filter(pl.col("input") != "")
     if not seen.height and not silent:
         reason = "No sampled call of this endpoint has both a prompt and an answer in the log."
         return Verdict(endpoint, requests, None, reason, "no_text")
@@ -250,7 +250,7 @@ def _doubt(form: Profile, found: Evidence) -> tuple[str, str] | None:
     return next(((code, text) for holds, code, text in doubts if holds), None)
 
 
-def _inputs(seen: pl.DataFrame) -> list[str]:
+def inputs_of(seen: pl.DataFrame) -> list[str]:
     """What varies from call to call: the messages, with the system prompt where that holds the input; no long frame."""
     prompts = [text or "" for text in seen["prompt"]]
     systems = [text or "" for text in seen["system"]]

@@ -102,6 +102,15 @@ class Lake:
         addresses = deltalake.DeltaTable(folder).file_uris()  # percent-encoded, but for the name of the file itself
         return sorted(f"{folder}/{address.rpartition('/')[2]}" for address in addresses)
 
+    def versions(self, tables: Collection[str]) -> dict[str, int]:
+        """The newest version of each of these tables; of one that has none yet, nothing."""
+        folders = {table: str(self.path / table) for table in tables}
+        return {
+            table: deltalake.DeltaTable(folder).version()
+            for table, folder in folders.items()
+            if deltalake.DeltaTable.is_deltatable(folder)
+        }
+
     def frame(self, table: str) -> pl.DataFrame:
         """A *small* table in whole, every batch of it."""
         files = self.files(table)
