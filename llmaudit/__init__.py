@@ -19,6 +19,7 @@ __all__ = [
     "AuditConfig",
     "AuditError",
     "Batchable",
+    "ContextGrowth",
     "ExactDuplicates",
     "FailedCalls",
     "FineTune",
@@ -38,6 +39,7 @@ _HOMES = {
     "AuditConfig": "llmaudit.config",
     "AuditError": "llmaudit.errors",
     "Batchable": "llmaudit.levers.batchable",
+    "ContextGrowth": "llmaudit.levers.context_growth",
     "ExactDuplicates": "llmaudit.levers.exact_duplicates",
     "FailedCalls": "llmaudit.levers.failed_calls",
     "FineTune": "llmaudit.levers.fine_tune",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from llmaudit.config import AuditConfig
     from llmaudit.errors import AuditError
     from llmaudit.levers.batchable import Batchable
+    from llmaudit.levers.context_growth import ContextGrowth
     from llmaudit.levers.exact_duplicates import ExactDuplicates
     from llmaudit.levers.failed_calls import FailedCalls
     from llmaudit.levers.fine_tune import FineTune

@@ -88,7 +88,6 @@ NOT_BUILT = {
     "semantic_duplicates": "near-equal requests are not compared yet",
     "right_size": "cheaper sibling models are not compared yet",
     "self_host": "inference on own hardware is not priced yet",
-    "context_growth": "re-sent context is not examined yet",
     "reserved_capacity": "commitments are not simulated yet",
     "forecast": "no forecast is made yet",
     "anomalies": "spikes are not looked for yet",

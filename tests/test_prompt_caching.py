@@ -42,6 +42,7 @@ USAGE = pa.schema(
             (name, pa.int64())
             for name in (
                 "prompt_hash",
+                "prompt_bytes",
                 "template_hash",
                 "input_tokens",
                 "cache_read_tokens",
@@ -80,6 +81,7 @@ def asked(number: int, seconds: float, tokens: int, **more: Any) -> dict[str, An
         "model": "acme-1",
         "billable": True,
         "prompt_hash": number,
+        "prompt_bytes": 4 * tokens,
         "input_tokens": tokens,
         **more,
     }

@@ -14,6 +14,7 @@ import pyarrow as pa
 from llmaudit import queries
 from llmaudit.engine.base import Engine
 from llmaudit.pricing.book import Book, Wide
+from llmaudit.pricing.relations import put_relations
 
 TIERS = ("standard", "batch", "flex", "priority", "fast", "ultrafast")
 
@@ -37,7 +38,8 @@ the one below it. `has_surcharge`: the region costs more than the model elsewher
 
 
 def put_offers(engine: Engine, usage: str, book: Book) -> str:
-    """Make the table `offers` for the models of `usage`."""
+    """Make the tables `offers` and `relations` for the models of `usage`."""
+    put_relations(engine, usage, book)
     named = engine.fetch(queries.run(engine, "priced_names", into="offered_names", usage=usage)).to_pylist()
     places = dict.fromkeys((row["provider"], row["model"], row["region"]) for row in named)
     rows = [row for place in places for row in _offers(book, *place)]

@@ -36,7 +36,8 @@ with
         from usage as u
         join cache_rules as r on u.provider = r.provider and u.model = r.model
         join prompt_sizes as s on u.prompt_hash = s.prompt_hash
-        where u.billable and u.input_tokens > 0 and s.chain_bytes > 0
+        -- a prompt of unknown size is not the one its hash names: an earlier change rewrote it
+        where u.billable and u.input_tokens > 0 and u.prompt_bytes is not null and s.chain_bytes > 0
     ),
     scopes as (
         select
