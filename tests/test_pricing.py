@@ -19,9 +19,9 @@ from llmaudit import engine as engines
 from llmaudit import pricing
 from llmaudit.engine import Engine
 from llmaudit.errors import AuditError
+from llmaudit.pricing import arithmetic, from_litellm, names, user
 from llmaudit.pricing import book as books
 from llmaudit.pricing import compile as compiling
-from llmaudit.pricing import from_litellm, names, user
 from llmaudit.pricing import usage as pricing_usage
 from llmaudit.pricing.rates import RATE
 from llmaudit.pricing.spelling import spelling
@@ -652,12 +652,32 @@ def test_the_parts_sum_to_the_cost_and_nothing_is_both_priced_and_guessed(duck: 
 
 @settings(max_examples=20)
 @given(st.lists(usages(), min_size=1, max_size=6), st.booleans())
-def test_decimals_and_whole_numbers_come_to_the_same_dollars(duck: Engine, rows: list[dict], discounted: bool) -> None:
+def test_64_bits_and_integers_without_end_come_to_the_same_dollars(
+    duck: Engine, rows: list[dict], discounted: bool
+) -> None:
     book = replace(pricing.load(), user=DISCOUNTED) if discounted else pricing.load()
     whole = priced(duck, *rows, book=book)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pricing_usage, "_whole", lambda rates, bounds: None)
+        patch.setattr(arithmetic, "_LIMIT", 0)
         assert priced(duck, *rows, book=book) == whole
+
+
+def test_a_cost_beyond_64_bits_keeps_its_digits(engine: Engine) -> None:
+    dear = user.UserRate(
+        None, "dear", "standard", None, None, 0, {"input": Decimal("9.000000000000000001"), "output": Decimal(0)}
+    )
+    book = replace(pricing.load(), user=user.UserPrices({}, (dear,), ()))
+    [found] = priced(engine, {"model": "dear", "input_tokens": 900_000_000_000, "output_tokens": 0}, book=book)
+    assert found["cost_usd"] == Decimal("8100000000000.0000009")
+
+
+def test_a_list_price_that_nobody_knows_is_the_contract_s(engine: Engine) -> None:
+    searches = user.UserRate("openai", "gpt-3.5-turbo", "standard", None, None, 0, {"web_searches": Decimal("0.02")})
+    book = replace(pricing.load(), user=user.UserPrices({}, (searches,), ()))
+    usage = {"model": "gpt-3.5-turbo", "input_tokens": 1000, "output_tokens": 0}
+    with_search, without = priced(engine, {**usage, "web_searches": 1}, usage, book=book)
+    assert with_search["cost_usd"] == with_search["list_usd"] == mtok("0.5", 1000) + Decimal("0.02")
+    assert without["list_usd"] == mtok("0.5", 1000)
 
 
 DISCOUNTED = user.UserPrices({}, (), (user.Discount(None, None, None, None, Decimal("0.927")),))

@@ -1,9 +1,13 @@
-"""Taking a log in stays near DuckDB's own reading of it. A gross slip fails; a slow or busy machine does not: both are measured in CPU seconds."""
+"""Taking a log in stays near DuckDB's own reading of it, and pricing far from a calculator's call per row. A gross slip fails; a slow or busy machine does not: both are measured in CPU seconds."""
 
 import sys
+import time
+from datetime import UTC
 from pathlib import Path
 
 import pytest
+
+import llmaudit
 
 ROWS = 20_000
 MOST = 9
@@ -28,3 +32,21 @@ def test_taking_in_costs_a_few_times_what_duckdb_takes_to_copy_the_same_texts(tm
     taken = min(cpu_seconds(log, f"lake-{n}") for n in range(2)) - cpu_seconds(one, "one")
     # Measured: 3 to 4. Hashing every row anew, or looking for secrets in every text, made it 5 on top of that.
     assert taken / copied < MOST
+
+
+@pytest.mark.slow
+def test_a_call_is_priced_in_a_two_hundredth_of_what_a_calculator_takes(monkeypatch):
+    pytest.importorskip("genai_prices")
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "bench"))
+    import pricing
+
+    frame = pricing.calls(1_000_000)
+    llmaudit.price(frame.head(10))
+    begun = time.process_time()
+    priced = llmaudit.price(frame)
+    ours = frame.height / (time.process_time() - begun)
+    rows = [{**row, "started_at": row["started_at"].replace(tzinfo=UTC)} for row in priced.head(20_000).to_dicts()]
+    _, theirs, compared, equal = pricing.beside(pricing.genai_prices(), rows)
+    assert equal == compared
+    # Measured: about 500.
+    assert ours / theirs > 200

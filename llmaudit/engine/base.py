@@ -33,8 +33,8 @@ class Engine(Protocol):
     def run(self, sql: str, into: str, params: Mapping[str, object]) -> None:
         """Run one SELECT in our SQL (docs/sql.md) and call the result `into`."""
 
-    def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str) -> None:
-        """Stream `table` through `fn`. Batches come in any size and any order."""
+    def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str, columns: Sequence[str] = ()) -> None:
+        """Stream `table` through `fn`, these columns of it if any are named. Batches come in any size and any order."""
 
     def fetch(self, table: str) -> pa.Table:
         """Bring a *small* table here."""

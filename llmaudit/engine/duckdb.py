@@ -61,25 +61,9 @@ class DuckDB:
         self._replace(into, sql, {name: params[name] for name in names if name in params})
         self._keep_integers(into)
 
-    def answer(
-        self, sql: str, columns: Sequence[str], table: str, rows: pa.Table, same: Mapping[str, pa.Scalar]
-    ) -> pa.Table:
-        """Run one SELECT over an Arrow table without copying it, and bring some of its columns here.
-
-        `same` are further columns of `table`, equal in every row. What they and the columns asked for make needless is
-        not worked out. Several threads may ask at once.
-        """
-        cursor = self._con.cursor()
-        try:
-            cursor.register(f"{table}__rows", rows)
-            more = "".join(f", {_constant(value)} as {_identifier(name)}" for name, value in same.items())
-            view = f'(select *{more} from "{table}__rows")'
-            return cursor.sql(f'with "{table}" as {view} select {", ".join(columns)} from ({sql})').to_arrow_table()
-        finally:
-            cursor.close()
-
-    def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str) -> None:
-        source = self._con.cursor().sql(f'select * from "{table}"').to_arrow_reader(BATCH_ROWS)
+    def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str, columns: Sequence[str] = ()) -> None:
+        asked = ", ".join(_identifier(name) for name in columns) or "*"
+        source = self._con.cursor().sql(f'select {asked} from "{table}"').to_arrow_reader(BATCH_ROWS)
         mapped = pa.RecordBatchReader.from_batches(schema, conform(fn(iter(source)), schema))
         self._con.register("llmaudit_mapped", mapped)
         self._replace(into, "select * from llmaudit_mapped")
@@ -142,19 +126,6 @@ def start(options: Mapping[str, str]) -> DuckDB:
 
 def _without_comments(sql: str) -> str:
     return re.sub(r"--[^\n]*", "", sql)
-
-
-def _constant(value: pa.Scalar) -> str:
-    text = "null" if not value.is_valid else _literal(str(value))
-    kind = (
-        f"decimal({value.type.precision}, {value.type.scale})"
-        if pa.types.is_decimal(value.type)
-        else _KINDS[value.type]
-    )
-    return f"cast({text} as {kind})"
-
-
-_KINDS = {pa.int64(): "bigint", pa.string(): "varchar", pa.bool_(): "boolean"}
 
 
 def _identifier(name: str) -> str:

@@ -104,9 +104,10 @@ class Spark:
         frame = self._spark.sql(spark_sql, args={name: params[name] for name in names})
         self._define(into, self._kept(_without_zones(frame)))
 
-    def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str) -> None:
+    def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str, columns: Sequence[str] = ()) -> None:
         plain = pa.schema([pa.field(f.name, _plain(f.type)) for f in schema])
-        frame = self._spark.table(table).mapInArrow(partial(_mapped, fn, plain), _spark_schema(schema))
+        asked = self._spark.table(table).select(*columns) if columns else self._spark.table(table)
+        frame = asked.mapInArrow(partial(_mapped, fn, plain), _spark_schema(schema))
         self._define(into, self._kept(frame))
 
     def fetch(self, table: str) -> pa.Table:

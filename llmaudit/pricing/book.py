@@ -58,29 +58,8 @@ _BRACKETS = (
     "valid_from", "valid_to", "daily_from_second", "daily_to_second", "weekdays", "from_tokens", "to_tokens",
 )  # fmt: skip
 
-WIDE = pa.schema(
-    [
-        pa.field("rate_key", pa.int32()),
-        pa.field("price_id", pa.string()),
-        pa.field("valid_from", pa.timestamp("us")),
-        pa.field("valid_to", pa.timestamp("us")),
-        pa.field("week_from_second", pa.int64()),
-        pa.field("week_to_second", pa.int64()),
-        pa.field("from_tokens", pa.int64()),
-        pa.field("to_tokens", pa.int64()),
-        pa.field("by_rule", pa.bool_()),
-        pa.field("read_by_rule", pa.bool_()),
-        pa.field("write_by_rule", pa.bool_()),
-        pa.field("long_by_rule", pa.bool_()),
-        pa.field("output_by_rule", pa.bool_()),
-        pa.field("by_user", pa.bool_()),
-        *(pa.field(f"{c}_usd", RATE) for c in CLASSES),
-        *(pa.field(f"list_{c}_usd", RATE) for c in CLASSES),
-    ]
-)
-"""Rates as `queries/priced.sql` joins them: one row per model, tier, validity, daily window and context band."""
-
 Wide = dict[str, object]
+"""One row of rates as calls are priced by: a model, a tier, days, seconds of the week, a context band, and dollars for every class."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +147,7 @@ class Book:
         return self._match(provider, words, region) or names.find_billed(self._shelf.spelt, provider, words)
 
     def wide(self, place: Place) -> list[Wide]:
-        """The rows for one place, as `queries/priced.sql` reads them."""
+        """The rows for one place, as `card` lays them out."""
         if place not in self._cache:
             self._cache[place] = list(_wide(self, place))
         return self._cache[place]
