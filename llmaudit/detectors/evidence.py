@@ -25,6 +25,9 @@ _Z = 1.959964
 REDRAWN = 1.25
 """Another log would also have trained other students: by simulation (tests/bench/interval_coverage.py) that adds about a quarter to the variance."""
 
+HOPELESS = 0.05
+"""With the upper end of the interval no further above the baseline than this, nothing was learned."""
+
 _LATE_SHARE, _MIN_LATE = 0.3, 30
 _MIN_TAKEN = 30
 _CURVE_FROM, _CURVE_SIZES, _CURVE_FOLDS = 40, 4, 3
@@ -37,6 +40,10 @@ Ints = npt.NDArray[np.int64]
 
 Judge = Callable[[Ints, Ints], tuple[Floats, Floats]]
 """Rows to train on and rows to judge -> how right each judged row was (0 to 1), and how sure the student was of it."""
+
+
+class NothingToTest(ValueError):
+    """Too few families of inputs, or one answer only: nothing unseen is left to test a student on."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,9 @@ class Evidence:
     labels: int
     families: int
     late_agreement: float | None
-    """Trained on the first 70 % in time, tested on inputs of the rest; None without dates or with too few."""
+    """Trained on the first 70 % in time, tested on inputs of the rest; None without dates, with too few, or with nothing learned."""
     curve: tuple[tuple[int, float], ...]
-    """Training inputs and the agreement they gave on held-out folds."""
+    """Training inputs and the agreement they gave on held-out folds; one point where nothing was learned."""
     forecast: Forecast | None
     coverage: float
     """Share of calls the student takes if it leaves alone what it is unsure of, aiming at TARGET agreement."""
@@ -168,7 +175,9 @@ def gather(
     agreement = float(folds.right.mean())
     taken = _taken(folds)
     exact = folds.right[taken] >= 1
-    curve = (*_curve(judge, folds), (len(folds.splits[0][0]), agreement))
+    # Where not even the upper end is better than guessing, no further trial can change what is said: most of the time is saved.
+    is_open = high > trial.baseline + HOPELESS
+    curve = (*(_curve(judge, folds) if is_open else ()), (len(folds.splits[0][0]), agreement))
     return Evidence(
         agreement=agreement,
         low=low,
@@ -177,7 +186,7 @@ def gather(
         n=len(folds.right),
         labels=trial.labels,
         families=len(np.unique(trial.groups)),
-        late_agreement=_late(judge, trial),
+        late_agreement=_late(judge, trial) if is_open else None,
         curve=curve,
         forecast=forecast(curve, (high - low) / 2, steps=trial.binary),
         coverage=float(taken.mean()),

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.feature_extraction import FeatureHasher
 from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from llmaudit.detectors import marks
 from llmaudit.detectors.answers import MAX_LABEL_SHARE, WHOLE, Pairs, normal, pairs_of
 from llmaudit.detectors.evidence import (
     FOLDS,
@@ -32,6 +32,7 @@ from llmaudit.detectors.evidence import (
     FieldEvidence,
     Floats,
     Ints,
+    NothingToTest,
     Trial,
     cross_validate,
     first_rows,
@@ -100,14 +101,14 @@ class FieldStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         """Cross-validate on logged answers, near-copies of an input on one side.
 
         An answer scores the share of (field, value) pairs that logged and given answer have in common, of all that either has.
-        An input that repeats is judged once, by its first answer. Raises ValueError with fewer than five families of inputs.
+        An input that repeats is judged once, by its first answer. Raises NothingToTest with fewer than five families of inputs.
         """
         repeats, same = repeated(texts, [normal(output) for output in outputs])
         rows = self._fitting(texts, first_rows(texts))
         own = PromptFamilies().fit([texts[row] for row in rows]).labels_
         families = len(np.unique(own))
         if families < FOLDS:
-            raise ValueError(f"{families} families of inputs: five are needed")
+            raise NothingToTest(f"{families} families of inputs: five are needed")
         answers = [pairs_of(outputs[row]) for row in rows]
         task = _Task(self, [texts[row] for row in rows], answers)
         given: dict[int, Pairs] = {}
@@ -184,7 +185,8 @@ class _Task:
         matches = [[*_WORD.finditer(text)][: student.max_words] for text in texts]
         self.places = [[match.span() for match in found] for found in matches]
         self.words = [[match[0].casefold() for match in found] for found in matches]
-        self.shapes = [[_shape(match[0]) for match in found] for found in matches]
+        shapes = {word: _shape(word) for word in {match[0] for found in matches for match in found}}
+        self.shapes = [[shapes[match[0]] for match in found] for found in matches]
         self.offsets = np.cumsum([0, *map(len, self.words)])
         self.kinds = dict(kinds) if kinds is not None else _kinds(answers, texts)
         self.spans = [list(self._spans(row)) for row in range(len(texts))]
@@ -195,14 +197,12 @@ class _Task:
 
     @cached_property
     def word_table(self) -> Any:
-        found = (word for row in range(len(self.words)) for word in self._around(row))
-        return sparse.csr_array(_HASHER.transform(found))
+        return marks.word_table(self.words, self.shapes)
 
     @cached_property
     def span_table(self) -> Any:
         """The spans of all rows, described."""
-        found = (self.describe(row, s.start, s.stop) for row, spans in enumerate(self.spans) for s in spans)
-        return sparse.csr_array(_HASHER.transform(found))
+        return marks.table([self.describe(row, s.start, s.stop) for row, spans in enumerate(self.spans) for s in spans])
 
     @cached_property
     def span_rows(self) -> Ints:
@@ -234,14 +234,13 @@ class _Task:
         places = self.places[row]
         return self.texts[row][places[start][0] : places[stop - 1][1]].casefold()
 
-    def describe(self, row: int, start: int, stop: int) -> list[str]:
-        """What is known of a span: its words and theirs around it."""
-        words = self.words[row]
+    def describe(self, row: int, start: int, stop: int) -> Ints:
+        """What is known of a span, as columns: its words and theirs around it."""
+        words, codes = self.words[row], self.codes[row]
         around = {at: _at(words, at) for at in (start - 2, start - 1, stop, stop + 1)}
         before, after = around[start - 1], around[stop]
         inside = words[start:stop]
-        outside = [*words[max(0, start - _AROUND) : start], *words[stop : stop + _AROUND]]
-        return [
+        said = (
             f"whole={' '.join(inside)}",
             f"first={inside[0]}",
             f"last={inside[-1]}",
@@ -251,10 +250,26 @@ class _Task:
             f"before2={around[start - 2]} {before}",
             f"after2={after} {around[stop + 1]}",
             f"into={before} {inside[0]}",
-            *(f"in={word}" for word in inside),
-            *(f"shape={shape}" for shape in self.shapes[row][start:stop]),
-            *(f"out={word}" for word in outside),
-        ]
+        )
+        outside = np.concatenate([codes[max(0, start - _AROUND) : start], codes[stop : stop + _AROUND]])
+        return np.concatenate(
+            [
+                np.array([marks.code(mark) % marks.COLUMNS for mark in said]),
+                marks.marked(codes[start:stop], "in="),
+                marks.marked(self.shape_codes[row][start:stop], "shape="),
+                marks.marked(outside, "out="),
+            ]
+        )
+
+    @cached_property
+    def codes(self) -> list[marks.Codes]:
+        known: dict[str, int] = {}
+        return [marks.codes_of(words, known) for words in self.words]
+
+    @cached_property
+    def shape_codes(self) -> list[marks.Codes]:
+        known: dict[str, int] = {}
+        return [marks.codes_of(shapes, known) for shapes in self.shapes]
 
     def _spans(self, row: int) -> Iterator[_Span]:
         """Where the copied values of a row stand: long values first, each word in one span only."""
@@ -268,21 +283,6 @@ class _Task:
                     taken.update(place)
                     yield _Span(start, start + len(parts), path)
                     break
-
-    def _around(self, row: int) -> Iterator[list[str]]:
-        words, shapes = self.words[row], self.shapes[row]
-        for at, word in enumerate(words):
-            marks = []
-            for step in (-2, -1, 0, 1, 2):
-                near = _at(words, at + step)
-                marks.append(f"{step}={near}")
-                if abs(step) <= 1:
-                    marks += [
-                        f"{step}end={near[-3:]}",
-                        f"{step}start={near[:3]}",
-                        f"{step}like={_at(shapes, at + step)}",
-                    ]
-            yield [*marks, f"from={_at(words, at - 1)} {word}", f"to={word} {_at(words, at + 1)}"]
 
 
 class _Learned:
@@ -335,7 +335,7 @@ class _Learned:
                 found += [(at, row, *span) for span in _cut(_best_path(part, self.steps))]
         if not found:
             return
-        table = _HASHER.transform(task.describe(row, first, stop) for _, row, first, stop in found)
+        table = marks.table([task.describe(row, first, stop) for _, row, first, stop in found])
         named = _scores(self.namer, table)
         names, leads = self.namer.classes_[named.argmax(axis=1)], _leads(named)
         for (at, row, first, stop), name, lead in zip(found, names, leads, strict=True):
@@ -362,7 +362,6 @@ class _Closed:
         return list(self.student._pick(scores)), _leads(scores)  # noqa: SLF001
 
 
-_HASHER = FeatureHasher(2**18, input_type="string", alternate_sign=False)
 _JOIN = "\x1f"
 
 

@@ -23,6 +23,7 @@ from llmaudit.detectors.evidence import (
     Evidence,
     Floats,
     Ints,
+    NothingToTest,
     Trial,
     codes,
     cross_validate,
@@ -32,6 +33,8 @@ from llmaudit.detectors.evidence import (
 )
 from llmaudit.detectors.families import PromptFamilies, as_strings
 from llmaudit.detectors.words import ends
+
+_STOP = 1e-2
 
 
 class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -88,7 +91,7 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         families = len(np.unique(own))
         names, y = np.unique(answers.astype(str), return_inverse=True)
         if families < FOLDS or len(names) < 2:  # noqa: PLR2004  one label is nothing to learn
-            raise ValueError(f"{families} families of inputs and {len(names)} labels: five and two are needed")
+            raise NothingToTest(f"{families} families of inputs and {len(names)} labels: five and two are needed")
         table = self._table(texts)
 
         given = np.zeros(len(y), dtype=np.int64)
@@ -129,7 +132,8 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             self.columns_ = np.flatnonzero(np.bincount(table.indices, minlength=table.shape[1]) > 1)
             self.weights_ = TfidfTransformer(sublinear_tf=True).fit(table[:, self.columns_])
             table = self.weights_.transform(table[:, self.columns_])
-        self.model_ = LinearSVC(C=self.C, random_state=self.random_state, max_iter=10_000).fit(table, y)
+        # A looser stop than scikit-learn's own: answers in doubt hardly change, and labels without sense take ten times less.
+        self.model_ = LinearSVC(C=self.C, tol=_STOP, random_state=self.random_state, max_iter=10_000).fit(table, y)
         self.classes_ = self.model_.classes_
         return self
 

@@ -126,11 +126,12 @@ def _decide(form: Profile, seen: pl.DataFrame) -> _Decision:
 
 def _decide_fields(form: Profile, seen: pl.DataFrame) -> _Decision:
     """Answers with fields, or copied out of the input: every main field has to be learned, and little may be made up."""
+    from llmaudit.detectors.evidence import NothingToTest
     from llmaudit.detectors.fields import OPEN, FieldStudent
 
     try:
         found = FieldStudent().evaluate(seen["input"].to_list(), seen["output"].to_list(), seen["started_at"].to_list())
-    except ValueError:
+    except NothingToTest:
         return *_INPUTS_ALIKE, None
     parts = sum(field.share for field in found.fields)
     made_up = sum(field.share for field in found.fields if field.kind == OPEN) / parts if parts else 1.0
@@ -178,13 +179,14 @@ def _decide_free(form: Profile) -> tuple[str, str, str]:
 
 
 def _decide_closed(form: Profile, seen: pl.DataFrame) -> _Decision:
+    from llmaudit.detectors.evidence import NothingToTest
     from llmaudit.detectors.student import ProxyStudent
 
     answers = [normal(output) for output in seen["output"]]
     times = seen["started_at"].to_list()
     try:
         found = ProxyStudent().evaluate(seen["input"].to_list(), answers, times=times)
-    except ValueError:
+    except NothingToTest:
         return *_INPUTS_ALIKE, None
     return *_weigh(form, found), found
 
