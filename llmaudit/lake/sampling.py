@@ -20,8 +20,8 @@ from llmaudit.schema import SAMPLES
 SAMPLE_PER_STRATUM = 1_500
 MOST_TIMES_SEEN = 4
 LABEL_STRATA = 4_096
-TEMPLATE_STRATA = 64
-STRATA = LABEL_STRATA + TEMPLATE_STRATA
+WORDING_STRATA = 64
+STRATA = LABEL_STRATA + WORDING_STRATA
 _SOME = 16_384
 _REMEMBERED = 2**20
 _SHAPE = pa.schema([column for column in SAMPLES if column.name != "batch_id"])
@@ -152,6 +152,6 @@ def _count_within(starts: Flags, counted: Flags) -> Ints:
     return running - np.maximum.accumulate(before)
 
 
-def strata(endpoints: Ints, labelled: Flags, templates: Ints) -> Ints:
-    """Group of calls inside which texts are sampled: of one label or, without one, of some alike system prompts."""
-    return np.where(labelled, endpoints % LABEL_STRATA, LABEL_STRATA + templates % TEMPLATE_STRATA)
+def strata(endpoints: Ints, labelled: Flags, wordings: Ints) -> Ints:
+    """Group of calls inside which texts are sampled: of one label or, without one, of some wordings."""
+    return np.where(labelled, endpoints % LABEL_STRATA, LABEL_STRATA + wordings % WORDING_STRATA)

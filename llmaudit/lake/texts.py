@@ -117,7 +117,8 @@ class Read:
         chain, chain_bytes = pieces.chain()
         openings = pc.utf8_slice_codeunits(pieces.system_text(), 0, OPENING_CHARACTERS)
         template = hashes_of(_each_once(pc.coalesce(calls["system_head"], openings), masked), key)
-        heads, tails = _ends(pc.coalesce(calls["first_user"], pieces.first_user()))
+        opening, closing = _ends(pc.coalesce(calls["first_user"], pieces.first_user()))
+        heads = hashes_of(opening, key)
         return {
             "prompt_hash": pieces.last(chain),
             "system_hash": pieces.system_hash(),
@@ -125,8 +126,8 @@ class Read:
             "params_hash": hashes_of(calls["params_text"], key, _sorted_json),
             "output_hash": hashes_of(calls["output_text"], key),
             "template_hash": template,
-            "head_hash": hashes_of(heads, key),
-            "tail_hash": hashes_of(tails, key),
+            "head_hash": heads,
+            "tail_hash": hashes_of(closing, key),
             "message_hashes": pieces.lists(pieces.hashes),
             "prefix_hashes": pieces.lists(chain),
             "prefix_bytes": pieces.lists(chain_bytes),
@@ -134,7 +135,7 @@ class Read:
             "prompt_bytes": pieces.prompt_bytes(),
             "output_bytes": pc.binary_length(calls["output_text"].cast(pa.binary())).cast(pa.int64()),
             **pieces.block_columns(chain),
-            "stratum": self._strata(template),
+            "stratum": self._strata(pc.coalesce(template, heads)),
         }
 
     def texts(self, rows: pa.RecordBatch, files: Ints) -> pa.Table:
@@ -164,10 +165,11 @@ class Read:
         for number, text in zip(hashes[is_new].tolist(), texts.filter(pa.array(is_new)).to_pylist(), strict=True):
             yield _kept_text(number, "output", text)
 
-    def _strata(self, template: pa.Array) -> pa.Array:
+    def _strata(self, wording: pa.Array) -> pa.Array:
+        """Without a label, calls of one system prompt are in one stratum; without that, those that open with the same words."""
         labels = self.calls["endpoint"]
         numbers = integers(pc.fill_null(hashes_of(labels, b"stratum"), 0))
-        found = sampling.strata(numbers, flags(pc.is_valid(labels)), integers(pc.fill_null(template, 0)))
+        found = sampling.strata(numbers, flags(pc.is_valid(labels)), integers(pc.fill_null(wording, 0)))
         return pa.array(found.astype(np.int32))
 
 
