@@ -596,7 +596,10 @@ def export_fine_tune(
         typer.Option(help="Model to be tuned, by its name on Hugging Face.", show_default="a small Apache-2.0 one"),
     ] = None,
     model: Teacher = None,
-    held_out: Annotated[int, typer.Option(help="Held-out examples wanted, if a fifth is too few.")] = 0,
+    held_out: Annotated[
+        int | None,
+        typer.Option(help="Held-out examples, at most half.", show_default="what the usual acceptance test takes"),
+    ] = None,
     most: Annotated[int, typer.Option(help="Most calls to make examples of.")] = 10_000,
     config: ConfigFile = None,
     since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
@@ -619,6 +622,92 @@ def export_fine_tune(
         for line in written.told():
             typer.echo(line)
     return DONE
+
+
+@export_app.command("evals")
+def export_evals(
+    endpoint: Endpoint,
+    output: HandoffDir,
+    lake: LakeDir = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Folder of an export fine-tune, whose held-out calls are taken.", show_default=False
+        ),
+    ] = None,
+    floor: Annotated[
+        float | None, typer.Option(help="Agreement to be proved.", show_default="0.95 of how steady today's model is")
+    ] = None,
+    expected: Annotated[
+        float | None,
+        typer.Option(help="Agreement of a model worth moving to.", show_default="halfway from the floor to that"),
+    ] = None,
+    power: Annotated[float, typer.Option(help="Chance that such a model passes.")] = 0.8,
+    confidence: Annotated[float, typer.Option(help="One-sided confidence of the proof.")] = 0.95,
+    provider: Annotated[
+        str | None, typer.Option(help="The tuned model, as promptfoo names it.", show_default="openai:chat:tuned")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Results to hold against the test in -o.", show_default=False)
+    ] = None,
+    run: Annotated[str, typer.Option(help="Label of the run that is checked.")] = "tuned",
+    who: Annotated[str | None, typer.Option(help="Who signs the record of a check.", show_default=False)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Whose answers are taken; of a check, the model's name.", show_default=False),
+    ] = None,
+    config: ConfigFile = None,
+    since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="First day after the window.", show_default=False)] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Day of the prices and of the record.", show_default="today")
+    ] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Write an acceptance test of a tuned model for promptfoo; or, with --check, hold its results against the rule."""
+    from llmaudit import config as configs
+    from llmaudit import pipeline
+    from llmaudit.export import evals
+
+    stated = configs.load(
+        config, lake=lake, since=_day("--since", since), until=_day("--until", until), as_of=_day("--as-of", as_of)
+    )
+    day = stated.as_of or date.today()  # noqa: DTZ011 - the clock is read at the door
+    if check is not None:
+        return _checked(output, endpoint, check, run=run, who=who, model=model, day=day, quiet=quiet)
+    if from_ is None and lake is None:
+        raise AuditError(
+            "Nothing to test on: name a lake with --lake DIR, or the folder of an export fine-tune with --from DIR."
+        )
+    evals.can_write(output)
+    terms = evals.Terms(floor, expected, power, confidence)
+    with _progress(quiet=quiet) as (tell, _):
+        tell("Choosing cases")
+        if from_ is not None:
+            material = evals.of_export(from_, endpoint)
+        else:
+            material = evals.of_handoff(pipeline.handoff(stated, endpoint, model=model, held_out=evals.wanted(terms)))
+        costs = pipeline.acceptance_costs(stated, material, terms, day)
+    evals.write(material, output, terms, costs, priced_on=day, tuned=provider or evals.TUNED_PROVIDER)
+    if not quiet:
+        for line in evals.told(material, terms, costs, output):
+            typer.echo(line)
+    return DONE
+
+
+def _checked(
+    output: Path, endpoint: str, results: Path, *, run: str, who: str | None, model: str | None, day: date, quiet: bool
+) -> int:
+    from llmaudit.export import evals
+
+    checked = evals.check(output, endpoint, results, run=run)
+    if who is not None:
+        evals.sign(output, checked, results, who=who, model=model, day=day)
+    if not quiet:
+        for line in checked.told():
+            typer.echo(line)
+        typer.echo(f"Signed by {who} in {output / evals.RECORDS}." if who else "Not signed: say who with --who NAME.")
+    return DONE if checked.passed else POLICY_BROKEN
 
 
 FindingId = Annotated[str, typer.Argument(help="Id of the finding, as report.json and the report's pages have it.")]

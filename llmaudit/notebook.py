@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,8 @@ import pyarrow as pa
 from llmaudit import allocation, assemble, config, pipeline
 from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
+from llmaudit.export import evals, handoff, recipes
+from llmaudit.export import fine_tune as tuning
 from llmaudit.levers.base import Lever
 
 CHARTS = (
@@ -240,6 +242,45 @@ class Audit:
             raise UnknownName("finding", finding_id, known)
         self._run.engine.put("asked_finding", pa.table({"finding_id": [finding_id]}))
         return self.sql(_CALLS)
+
+    def export_fine_tune(
+        self,
+        endpoint: str,
+        folder: str | Path,
+        *,
+        formats: Sequence[str] = tuning.FORMATS,
+        base_model: str = recipes.BASE_MODEL,
+        model: str | None = None,
+        held_out: int | None = None,
+    ) -> list[Path]:
+        """Write training, validation and held-out files of an endpoint, with recipes, model card and manifest; return the files."""
+        self._check_open()
+        tuning.check(Path(folder), formats)
+        found = handoff.gather(self._run.engine, self._run.lake, endpoint, model=model, held_out=held_out)
+        return tuning.write(found, Path(folder), formats=formats, base_model=base_model).files
+
+    def export_evals(
+        self,
+        endpoint: str,
+        folder: str | Path,
+        *,
+        exported: str | Path | None = None,
+        terms: evals.Terms = evals.Terms(),  # noqa: B008 - frozen
+    ) -> list[Path]:
+        """Write an acceptance test of a tuned model for promptfoo; return the files.
+
+        `exported` is the folder of an `export_fine_tune`, whose held-out calls are taken; left out, they are chosen anew.
+        """
+        evals.can_write(Path(folder))
+        if exported is not None:
+            material = evals.of_export(Path(exported), endpoint)
+        else:
+            self._check_open()
+            found = handoff.gather(self._run.engine, self._run.lake, endpoint, held_out=evals.wanted(terms))
+            material = evals.of_handoff(found)
+        day = self._run.config.as_of or datetime.now(UTC).date()
+        costs = pipeline.acceptance_costs(self._run.config, material, terms, day)
+        return evals.write(material, Path(folder), terms, costs, priced_on=day)
 
     def sql(self, query: str) -> pl.DataFrame:
         """Ask the audit's own tables: `requests` (priced calls), `charges`, `usage`, `texts`, `duplicates`.

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from llmaudit.detectors import endpoints, sample
 from llmaudit.detectors.verdicts import Verdict, judge
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
+from llmaudit.export import evals
 from llmaudit.export.handoff import Handoff, gather
 from llmaudit.lake import TABLES, Lake, owners
 from llmaudit.lake.decisions import kept
@@ -51,6 +52,7 @@ Tell = Callable[[str], None]
 """Told the name of each step as it begins."""
 
 ZERO = Decimal(0)
+NOON = time(12)
 
 
 @dataclass
@@ -194,6 +196,34 @@ def handoff(config: AuditConfig, endpoint: str, **wanted: Any) -> Handoff:
     """Examples of one endpoint of a lake, to train or test a model on; `wanted` as `export.handoff.gather` has it."""
     with opened(config) as (engine, lake, _):
         return gather(engine, lake, endpoint, **wanted)
+
+
+def acceptance_costs(
+    config: AuditConfig, material: evals.Material, terms: evals.Terms, day: date
+) -> list[evals.RunCost]:
+    """What one run of an acceptance test costs with the tuned model and with the model of today, at the prices of a day."""
+    rule, _ = evals.settle(material, terms)
+    runs = ((evals.TUNED, config.tuned_provider, config.tuned_model), (evals.TODAY, material.provider, material.model))
+    calls = [
+        {"run": run, "provider": provider, "model": model, "started_at": datetime.combine(day, NOON)}
+        | {name: case[name] for name in ("input_tokens", "output_tokens")}
+        for run, provider, model in runs
+        for case in material.cases[: rule.cases]
+    ]
+    priced = pricing.price(pl.DataFrame(calls, schema=_RUNS), pricing.load(config.prices, config.price_book))
+    costs = {run: rows["cost_usd"] for (run,), rows in priced.group_by("run")}
+    return [
+        evals.RunCost(run, provider, model, None if costs[run].null_count() else sum(costs[run].to_list(), ZERO))
+        for run, provider, model in runs
+        if run in costs
+    ]
+
+
+_RUNS: Mapping[str, Any] = {
+    **dict.fromkeys(("run", "provider", "model"), pl.String),
+    "started_at": pl.Datetime("us"),
+    **dict.fromkeys(("input_tokens", "output_tokens"), pl.Int64),
+}
 
 
 def upcoming(config: AuditConfig, as_of: date) -> pl.DataFrame:

@@ -41,6 +41,7 @@ COMMANDS = (
     ("export",),
     ("export", "focus"),
     ("export", "fine-tune"),
+    ("export", "evals"),
 )
 
 

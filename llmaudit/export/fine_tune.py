@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from llmaudit.export.cards import dataset_card, model_card
 from llmaudit.export.handoff import SIDES, Example, Handoff
 from llmaudit.export.reasons import LEFT_OUT, notes
 
+KIND = "llmaudit fine-tune export"
 FORMATS = ("openai", "huggingface", "axolotl")
 CASES = "held-out.jsonl"
 """Held-out calls with their ids: what `export evals` makes its tests of."""
@@ -44,7 +45,7 @@ def check(folder: Path, formats: Sequence[str]) -> None:
     for name in formats:
         if name not in FORMATS:
             raise AuditError(f"--format {name} is not one of {', '.join(FORMATS)}.")
-    folders.check(folder)
+    folders.check(folder, KIND)
 
 
 def write(
@@ -160,7 +161,7 @@ def _parsed(function: Mapping[str, Any]) -> dict[str, Any]:
 def _manifest(handoff: Handoff, base_model: str) -> dict[str, Any]:
     sides = handoff.sides
     return {
-        "kind": "llmaudit fine-tune export",
+        "kind": KIND,
         "llmaudit_version": __version__,
         "endpoint": handoff.endpoint,
         "provider": handoff.provider,
@@ -189,8 +190,19 @@ def _manifest(handoff: Handoff, base_model: str) -> dict[str, Any]:
         "other_models": dict(handoff.other_models),
         "secrets_masked": handoff.masked,
         "personal_data": dict(handoff.personal),
-        "verdict": {"verdict": handoff.verdict.verdict, "reason": handoff.verdict.reason},
+        "verdict": _verdict(handoff),
         "notes": notes(handoff),
+    }
+
+
+def _verdict(handoff: Handoff) -> dict[str, Any]:
+    found, seen = handoff.verdict, handoff.verdict.evidence
+    return {
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "agreement": asdict(found.agreement) if found.agreement else None,
+        "self_agreement": seen.self_agreement if seen else None,
+        "repeats": seen.repeats if seen else 0,
     }
 
 

@@ -13,12 +13,14 @@ from llmaudit.errors import AuditError
 MANIFEST = "manifest.json"
 
 
-def check(folder: Path) -> None:
-    """Raise AuditError for a place that cannot be written, before any work is done."""
+def check(folder: Path, kind: str) -> None:
+    """Raise AuditError for a place that cannot be written, before any work is done: only an export of the same kind is replaced."""
     if folder.exists() and not folder.is_dir():
         raise AuditError(f"{folder}: this is a file. Name a folder with -o.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise AuditError(f"{folder} holds other files. Name a new folder with -o, or empty this one.")
+    if (folder / MANIFEST).exists() and (held := _kind(folder)) != kind:
+        raise AuditError(f"{folder} holds another export ({held or 'damaged'}). Name a new folder with -o.")
 
 
 def write(folder: Path, files: Mapping[str, str], manifest: Mapping[str, Any]) -> list[Path]:
@@ -109,6 +111,14 @@ def _yaml_key(key: str) -> str:
 
 
 _READ_AS_SWITCHES = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+
+
+def _kind(folder: Path) -> str | None:
+    try:
+        kind: str | None = json.loads((folder / MANIFEST).read_text("utf-8"))["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return kind
 
 
 def _rows(name: str, text: str) -> dict[str, int]:

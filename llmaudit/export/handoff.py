@@ -21,7 +21,7 @@ from llmaudit.detectors.answers import normal
 from llmaudit.detectors.families import PromptFamilies
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
-from llmaudit.export import personal
+from llmaudit.export import acceptance, personal
 from llmaudit.export.conversations import Message, Piece, Unfit, answer_of, prompt_of, tools_of
 from llmaudit.lake import Lake
 from llmaudit.lake.masking import MASK, mask_column
@@ -29,7 +29,7 @@ from llmaudit.lake.masking import MASK, mask_column
 MOST = 10_000
 """Calls that examples are made of, the first by a public hash; more of them teach a small model little."""
 
-HELD_OUT_SHARE, MOST_HELD_OUT, VALIDATION_SHARE = 0.2, 0.4, 0.1
+HELD_OUT_SHARE, MOST_HELD_OUT, VALIDATION_SHARE = 0.2, 0.3, 0.1
 SIDES = ("train", "validation", "held-out")
 LATE_COPY = "late_copy"
 _ENDPOINTS_NAMED = 12
@@ -105,10 +105,12 @@ def gather(
     endpoint: str,
     *,
     model: str | None = None,
-    held_out: int = 0,
+    held_out: int | None = None,
     most: int = MOST,
 ) -> Handoff:
-    """Make examples of an endpoint's calls and part them. `held_out` is how many a test needs.
+    """Make examples of an endpoint's calls and part them. `held_out` is how many are wanted, at most half of them.
+
+    Left out, it is as many as the usual acceptance test takes, between a fifth and three tenths.
 
     Reads the tables requests, texts and batches. Raises AuditError where there is nothing to hand over.
     """
@@ -136,7 +138,7 @@ def gather(
     inputs = inputs_of(distinct)
     families = families_of(distinct, inputs)
     distinct = [replace(example, family=int(family)) for example, family in zip(distinct, families, strict=True)]
-    wanted = min(max(round(HELD_OUT_SHARE * len(distinct)), held_out), round(MOST_HELD_OUT * len(distinct)))
+    wanted = _wanted(len(distinct), held_out)
     placed, cut_at = split([e.at for e in distinct], families, [e.key for e in distinct], wanted)
     sides = {side: _in_order(e for e, where in zip(distinct, placed, strict=True) if where == side) for side in SIDES}
     left[LATE_COPY] = placed.count(LATE_COPY)
@@ -250,7 +252,7 @@ def _teacher(fates: pl.DataFrame, asked: str | None) -> tuple[str | None, str | 
 
 def _pieces(engine: Engine) -> dict[int, Piece]:
     """The kept texts of the usable calls; secrets masked once more, for lakes that an older llmaudit filled."""
-    texts = engine.fetch(queries.run(engine, "sampled_texts", into="handoff_texts", sample="handoff_usable"))
+    texts = engine.fetch(queries.run(engine, "handoff_texts", text_rows="texts"))
     clean = mask_column(texts.column("text").combine_chunks()) if texts.num_rows else texts.column("text")
     rows = zip(
         *(texts.column(name).to_pylist() for name in ("text_hash", "kind", "role")), clean.to_pylist(), strict=True
@@ -372,6 +374,13 @@ def _check(endpoint: str, sides: Mapping[str, list[Example]], families: int) -> 
 
 
 # --- splitting ----------------------------------------------------------------------------------------
+
+
+def _wanted(count: int, asked: int | None) -> int:
+    if asked is not None:
+        return max(1, min(asked, count // 2))
+    usual = acceptance.smallest(acceptance.FLOOR, (1 + acceptance.FLOOR) / 2).cases
+    return min(max(round(HELD_OUT_SHARE * count), usual), round(MOST_HELD_OUT * count))
 
 
 def _held_out(
