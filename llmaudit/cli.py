@@ -146,6 +146,8 @@ def _report(config: AuditConfig, outputs: list[Path], *, share: bool, quiet: boo
     from llmaudit import pipeline
     from llmaudit import report as reports
 
+    if config.engine == "duckdb":
+        _leave_pandas_out()
     with _progress(quiet=quiet) as (tell, read):
         run = pipeline.run(config, tell=tell, read=read)
         told = run.shareable() if share else run.report
@@ -773,6 +775,26 @@ def _decide(finding: str, lake: Path, status: str, owner: str | None, reason: st
     decisions.decide(Lake.open(lake), decided)
     typer.echo(f"{finding}: {status}" + (f" until {decided.until}" if decided.until else ""))
     return DONE
+
+
+class _NoPandas:
+    """Finds no pandas."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(f"no {name} is needed here")
+
+
+def _leave_pandas_out() -> None:
+    """Spare half a second: to tell a list from a Series, Arrow imports pandas wherever it is installed, unless it once found none."""
+    import pyarrow as pa
+
+    hidden = _NoPandas()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(hidden)
 
 
 def _named(config: AuditConfig) -> None:

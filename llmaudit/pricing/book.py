@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from llmaudit.errors import AuditError
@@ -211,6 +212,15 @@ class Book:
     def all_rates(self) -> list[dict[str, Any]]:
         """Every row of the book."""
         found: list[dict[str, Any]] = self._shelf.rates.to_pylist()
+        return found
+
+    def rates_after(self, day: date) -> list[dict[str, Any]]:
+        """Rows of the book that begin or end after a day."""
+        rates = self._shelf.rates
+        begins, ends = (
+            pc.fill_null(pc.greater(rates[name], day), fill_value=False) for name in ("valid_from", "valid_to")
+        )
+        found: list[dict[str, Any]] = rates.filter(pc.or_(begins, ends)).to_pylist()
         return found
 
     def all_names(self) -> list[dict[str, Any]]:

@@ -96,18 +96,24 @@ def _on(
 ) -> list[dict[str, Any]]:
     engine.put("moved_models", touched)
     day = on or date(2000, 1, 2)
-    moments = {"before": day - timedelta(days=1), "after": day}
-    priced = {}
-    for name, moment in moments.items():
-        noon = datetime.combine(moment, time(12))
-        moved = queries.run(engine, "moved_calls", into=f"moved_{name}", params={"moment": noon}, usage=usage)
-        priced[name] = price_usage(engine, moved, f"moved_{name}_usd", book) if kind == "price" else money
-    calls = queries.run(engine, "among", into="moved_usage", usage=usage, chosen="moved_after")
-    rows = _twice(engine, calls, priced["before"], priced["after"], ("endpoint", "provider", "model"))
-    told = [{"on": on, "kind": kind, **row} for row in rows]
+    by = ("endpoint", "provider", "model")
     if kind == "retirement":
-        return [{**row, "after_usd": None} for row in told]
+        moved = _made_at(engine, usage, "moved_after", day)
+        calls = queries.run(engine, "among", into="moved_usage", usage=usage, chosen=moved)
+        return [{"on": on, "kind": kind, **row, "after_usd": None} for row in _twice(engine, calls, money, money, by)]
+    before, after = (
+        price_usage(engine, _made_at(engine, usage, name, moment), f"{name}_usd", book)
+        for name, moment in (("moved_before", day - timedelta(days=1)), ("moved_after", day))
+    )
+    rows = _twice(engine, usage, before, after, by, into="moved_twice")
+    told = [{"on": on, "kind": kind, **row} for row in rows]
     return [row for row in told if row["before_usd"] != row["after_usd"]]
+
+
+def _made_at(engine: Engine, usage: str, into: str, day: date) -> str:
+    """The calls to models whose price changes as if they were made at noon of a day."""
+    noon = datetime.combine(day, time(12))
+    return queries.run(engine, "moved_calls", into=into, params={"moment": noon}, usage=usage)
 
 
 def served(engine: Engine, book: Book, usage: str, money: str) -> list[dict[str, Any]]:
@@ -132,10 +138,12 @@ def _tier(row: Row, name: str) -> bool:
 _NO_WISH = {"", "auto", "default", "standard", "standard_only"}
 
 
-def _twice(engine: Engine, usage: str, before: str, after: str, by: Sequence[str]) -> list[dict[str, Any]]:
-    """Both prices summed by some of the columns."""
+def _twice(
+    engine: Engine, usage: str, before: str, after: str, by: Sequence[str], into: str = ""
+) -> list[dict[str, Any]]:
+    """Both prices of the calls that have both, summed by some of the columns."""
     table = engine.fetch(
-        queries.run(engine, "priced_twice", into=f"{usage}_twice", usage=usage, before=before, after=after)
+        queries.run(engine, "priced_twice", into=into or f"{usage}_twice", usage=usage, before=before, after=after)
     )
     frame = pl.DataFrame(table)
     money = ("before_usd", "after_usd", "low_usd", "high_usd")

@@ -45,7 +45,7 @@ def coming(book: Book, as_of: date) -> list[Coming]:
 
 def _prices(book: Book, as_of: date) -> Iterator[Coming]:
     """A rate whose row ends on a later day, beside the row that begins on it."""
-    rows = book.all_rates()
+    rows = book.rates_after(as_of)
     begins = {(*_key(row), row["valid_from"]): row for row in rows if row["valid_from"] and row["valid_from"] > as_of}
     for row in rows:
         later = begins.get((*_key(row), row["valid_to"]))

@@ -48,22 +48,20 @@ with
     seen_again as (select call_key from committed group by call_key having count(*) > 1),
     ranked as (
         select
-            c.*,
-            row_number() over (
-                partition by c.call_key order by c.witness, c.total_tokens desc, c.source_file, c.source_row
-            ) as place,
+            p.*,
             -- What somebody counted goes before what was estimated from a text.
-            row_number() over (
-                partition by c.call_key
-                order by
-                    case when c.usage_source = 'reported' then 0 else 1 end,
-                    c.witness,
-                    c.total_tokens desc,
-                    c.source_file,
-                    c.source_row
-            ) as usage_place
-        from committed as c
-        semi join seen_again as s on c.call_key = s.call_key
+            case when p.usage_source = 'reported' then p.place else p.place + 1000000000 end as usage_place
+        from
+            (
+                select
+                    c.*,
+                    row_number() over (
+                        partition by c.call_key
+                        order by c.witness, c.total_tokens desc, c.source_file, c.source_row
+                    ) as place
+                from committed as c
+                semi join seen_again as s on c.call_key = s.call_key
+            ) as p
     ),
     merged as (
         select
