@@ -12,11 +12,19 @@ create or replace macro as_money(x) as
     );
 
 -- Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size. A
--- time before 1973 or after the year 5138 is none.
+-- time before 1973 or after the year 5138 is none. Most logs write ISO 8601 with a Z, which no zone's calendar has to be asked about.
 create or replace macro as_utc(x) as
     case
         when x is null
         then null
+        when
+            ends_with(x, 'Z')
+            and substr(x, 5, 1) = '-'
+            and x >= '1973-03-04'
+            and x < '5138-11-16'
+            and not contains(x, ',')
+            and not contains(x, ' ')
+        then try_cast(x as timestamp)
         when regexp_full_match(x, '\d+(\.\d+)?([eE]\+?\d+)?')
         then
             case
@@ -226,6 +234,7 @@ create or replace macro usage_shape() as
       "service_tier": "VARCHAR", "speed": "VARCHAR", "inference_geo": "VARCHAR"}';
 
 -- What a usage object counts. Anthropic counts cache reads and writes beside input; everyone else inside.
+-- A lambda carries along whatever it names from outside, row by row: this one names nothing but its argument.
 create or replace macro read_usage(u, is_anthropic) as
     list_transform(
         [
@@ -240,7 +249,16 @@ create or replace macro read_usage(u, is_anthropic) as
                 'output': as_count(coalesce(u.completion_tokens, u.output_tokens)),
                 'reasoning': as_count(coalesce(u.completion_tokens_details.reasoning_tokens, u.output_tokens_details.reasoning_tokens, u.output_tokens_details.thinking_tokens, u.reasoning_tokens)),
                 'total': as_count(u.total_tokens),
-                'compaction': case when len(u.iterations) > 0 then list_filter(u.iterations, lambda i : i.type = 'compaction') end
+                'compaction': case when len(u.iterations) > 0 then list_filter(u.iterations, lambda i : i.type = 'compaction') end,
+                'input_audio_tokens': as_count(coalesce(u.prompt_tokens_details.audio_tokens, u.input_tokens_details.audio_tokens)),
+                'output_audio_tokens': as_count(coalesce(u.completion_tokens_details.audio_tokens, u.output_tokens_details.audio_tokens)),
+                'input_image_tokens': as_count(coalesce(u.prompt_tokens_details.image_tokens, u.input_tokens_details.image_tokens)),
+                'output_image_tokens': as_count(coalesce(u.completion_tokens_details.image_tokens, u.output_tokens_details.image_tokens)),
+                'cache_audio_read_tokens': as_count(coalesce(u.prompt_tokens_details.cached_tokens_details.audio_tokens, u.input_tokens_details.cached_tokens_details.audio_tokens)),
+                'cache_image_read_tokens': as_count(coalesce(u.prompt_tokens_details.cached_tokens_details.image_tokens, u.input_tokens_details.cached_tokens_details.image_tokens)),
+                'input_video_tokens': as_count(u.prompt_tokens_details.video_tokens),
+                'cache_video_read_tokens': as_count(u.prompt_tokens_details.cached_tokens_details.video_tokens),
+                'web_searches': as_count(coalesce(u.server_tool_use.web_search_requests, u.num_search_queries))
             }
         ],
         lambda n : {
@@ -263,15 +281,15 @@ create or replace macro read_usage(u, is_anthropic) as
             + case when n.reasoning > 0 and (n.total = n.input + n.output + n.reasoning or n.reasoning > coalesce(n.output, 0)) then n.reasoning else 0 end
             + coalesce(list_sum(list_transform(n.compaction, lambda i : coalesce(as_count(i.output_tokens), 0))), 0),
             'reasoning_tokens': n.reasoning,
-            'input_audio_tokens': as_count(coalesce(u.prompt_tokens_details.audio_tokens, u.input_tokens_details.audio_tokens)),
-            'output_audio_tokens': as_count(coalesce(u.completion_tokens_details.audio_tokens, u.output_tokens_details.audio_tokens)),
-            'input_image_tokens': as_count(coalesce(u.prompt_tokens_details.image_tokens, u.input_tokens_details.image_tokens)),
-            'output_image_tokens': as_count(coalesce(u.completion_tokens_details.image_tokens, u.output_tokens_details.image_tokens)),
-            'cache_audio_read_tokens': as_count(coalesce(u.prompt_tokens_details.cached_tokens_details.audio_tokens, u.input_tokens_details.cached_tokens_details.audio_tokens)),
-            'cache_image_read_tokens': as_count(coalesce(u.prompt_tokens_details.cached_tokens_details.image_tokens, u.input_tokens_details.cached_tokens_details.image_tokens)),
-            'input_video_tokens': as_count(u.prompt_tokens_details.video_tokens),
-            'cache_video_read_tokens': as_count(u.prompt_tokens_details.cached_tokens_details.video_tokens),
-            'web_searches': as_count(coalesce(u.server_tool_use.web_search_requests, u.num_search_queries))
+            'input_audio_tokens': n.input_audio_tokens,
+            'output_audio_tokens': n.output_audio_tokens,
+            'input_image_tokens': n.input_image_tokens,
+            'output_image_tokens': n.output_image_tokens,
+            'cache_audio_read_tokens': n.cache_audio_read_tokens,
+            'cache_image_read_tokens': n.cache_image_read_tokens,
+            'input_video_tokens': n.input_video_tokens,
+            'cache_video_read_tokens': n.cache_video_read_tokens,
+            'web_searches': n.web_searches
         }
     )[1];
 
