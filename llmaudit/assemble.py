@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import polars as pl
 
 from llmaudit import report as reports
 from llmaudit.config import AuditConfig
-from llmaudit.detectors.verdicts import Verdict
 from llmaudit.pricing import Exchange
 from llmaudit.pricing.review import Review
 from llmaudit.reconcile import Place, Reconciled, bridge
 from llmaudit.reconcile.bridge import Bridge
 from llmaudit.reconcile.rounding import MICRO, shared
 from llmaudit.replay import Charged, Interval, Plan, Saved, Step, interval
-
-if TYPE_CHECKING:
-    from llmaudit.detectors.evidence import Evidence
 
 Row = Mapping[str, Any]
 Site = tuple[str | None, str | None]
@@ -288,7 +284,11 @@ def _finding(
         "monthly_usd": _monthly(span.expected, month_factor),
         "evidence": {
             "query": lever.name,
-            "settings": {name: str(value) for name, value in asdict(lever).items() if value is not None},
+            "settings": {
+                f.name: str(value)
+                for f in fields(lever)
+                if f.metadata.get("setting", True) and (value := getattr(lever, f.name)) is not None
+            },
             "before_usd": sum((row.before_usd or Decimal(0) for row in saved), Decimal(0)),
             "after_usd": sum((row.after_usd or Decimal(0) for row in saved), Decimal(0)),
             **_running(charged, costs),
@@ -363,44 +363,6 @@ def plan(headline: Plan, everything: Plan) -> dict[str, Any]:
 
 def steps(plan: Plan) -> list[dict[str, Any]]:
     return [_step(step) for step in plan.steps]
-
-
-def fine_tune(
-    verdicts: Sequence[Verdict], costs: Mapping[str | None, Decimal | None], found: Sequence[Row]
-) -> list[dict[str, Any]]:
-    savings: dict[str | None, dict[str, Decimal]] = {}
-    for finding in found:
-        if finding["lever"] == "fine_tune":
-            whole = savings.setdefault(finding["endpoint"], dict.fromkeys(("low", "expected", "high"), Decimal(0)))
-            savings[finding["endpoint"]] = {name: whole[name] + finding["saving_usd"][name] for name in whole}
-    return [
-        {
-            "endpoint": v.endpoint,
-            "requests": v.requests,
-            "cost_usd": costs.get(v.endpoint),
-            "verdict": v.verdict,
-            "reason": v.reason,
-            "reason_code": v.reason_code,
-            "agreement": asdict(v.agreement) if v.agreement else None,
-            "coverage": v.coverage,
-            "payback_days": None,
-            "saving_usd": savings.get(v.endpoint),
-            "profile": dict(v.profile),
-            "evidence": _student(v.evidence) if v.evidence else None,
-        }
-        for v in verdicts
-    ]
-
-
-def _student(found: Evidence) -> dict[str, Any]:
-    """What the proxy student showed beyond its agreement: see detectors/evidence.py."""
-    said = asdict(found)
-    beside = ("agreement", "low", "high", "baseline", "n", "coverage")
-    curves = {
-        "curve": [{"n": n, "agreement": share} for n, share in found.curve],
-        "risk_curve": [{"coverage": taken, "agreement": share} for taken, share in found.risk_curve],
-    }
-    return {**{name: value for name, value in said.items() if name not in beside}, **curves}
 
 
 def bills(found: Sequence[Reconciled]) -> list[dict[str, Any]]:

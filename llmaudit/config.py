@@ -55,9 +55,11 @@ class AuditConfig:
     """How long a response cache may keep an answer, for the exact_duplicates finding."""
     billing_modes: Mapping[str, str] = field(default_factory=dict)
     """Source -> billing mode of its calls, where the log does not say: subscription for coding agents on a seat."""
-    tuned_provider: str = "mistral_ai"
-    tuned_model: str = "ministral-8b-latest"
-    """Whose list price stands for inference on a tuned small model."""
+    tuned_provider: str = ""
+    tuned_model: str = ""
+    """The one model whose list price stands for inference on a tuned small model; empty compares those of the table."""
+    tuning_targets: Path | None = None
+    """The user's own rows of the table of where models are tuned and served, as docs/fine-tune-economics.md has them."""
     allocation: Mapping[str, Any] = field(default_factory=dict)
     """How cost is allocated, as `[allocation]` has it; see allocation.py."""
     owners: Path | None = None
@@ -158,7 +160,7 @@ def _typed(name: str, value: Any, file: Path) -> Any:
     kind, wanted = _KINDS.get(name, (str, 'text in quotes, such as "UTC"'))
     if not _is(value, kind):
         raise AuditError(f"{file}: {name} = {value!r} should be {wanted}.")
-    if name in ("lake", "prices", "price_book", "rates", "owners", "compare"):
+    if name in ("lake", "prices", "price_book", "rates", "owners", "compare", "tuning_targets"):
         return file.parent / Path(value).expanduser()
     if name == "engine_options":
         return {option: str(setting) for option, setting in value.items()}

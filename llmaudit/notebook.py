@@ -368,6 +368,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "prices": _path,
     "price_book": _path,
     "rates": _path,
+    "tuning_targets": _path,
     "compare": _path,
     "since": _day,
     "until": _day,

@@ -18,6 +18,7 @@ from llmaudit import (
     __version__,
     allocation,
     assemble,
+    dossier,
     doubts,
     levers,
     pricing,
@@ -91,8 +92,8 @@ def run(
     """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend."""
     chosen = _chosen(config)
     sharing = allocation.read(config.allocation)
-    book = pricing.load(config.prices, config.price_book)
-    _check_tuned_model(config, book)
+    book = pricing.load(config.prices, config.price_book, config.tuning_targets)
+    tuning = _tuning(config, book)
     with ExitStack() as held:
         scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
         held.callback(scratch.cleanup)
@@ -107,11 +108,7 @@ def run(
         tell("Finding endpoints")
         found, discovery = _endpoints(engine)
         tell("Pricing")
-        money = pricing.price_usage(engine, calls, "money", book)
-        unmetered = pricing.price_usage(
-            engine, queries.run(engine, "unmetered", into="unmetered_calls"), "unmetered_usd", book
-        )
-        queries.run(engine, "requests", endpoints="discovered", money=money)
+        money, unmetered = _priced(engine, calls, book)
         tell("Asking questions")
         facts = _facts(engine, unmetered, config, stored, book)
         tell("Judging endpoints")
@@ -130,7 +127,13 @@ def run(
             due=savings.due(book.user.contract, window),
             declined=savings.declined(decisions, day),
         )
-        pulled = _instances(chosen, config, verdicts, replay)
+        moving = dossier.moving(
+            replay,
+            replace(tuning, window_days=window["days"], priced_on=day),
+            verdicts if FineTune.name in chosen else (),
+            config.sandbox,
+        )
+        pulled = _instances(chosen, config, moving)
         everything = replay.plan(pulled, facts.total)
         headline = replay.plan([lever for lever in pulled if lever.grade != "C"], facts.total)
         tell("Writing the report")
@@ -138,7 +141,8 @@ def run(
         apart = replay.declined_steps(pulled)
         findings = _findings(steps, apart, replay, window, _evidence(engine, replay.usage, pulled, config.sandbox))
         findings = savings.with_status(findings, decisions, day)
-        report = _report(config, lake, book, facts, verdicts, headline, everything, findings, window)
+        moves = dossier.rows(verdicts, facts.endpoint_costs, findings, moving, _teachers(engine))
+        report = _report(config, lake, book, facts, moves, headline, everything, findings, window)
         report["prices"] = _reviewed(engine, book, config, window)
         report["allocation"] = _allocated(engine, book, sharing, report["window"]["days"])
         report["prompt_caching"] = assemble.prompt_caching(_outlook(engine), report["findings"])
@@ -296,6 +300,10 @@ class _Facts:
         return self.totals["cost_usd"] or ZERO
 
     @property
+    def endpoint_costs(self) -> dict[str | None, Decimal | None]:
+        return {row["endpoint"]: row["cost_usd"] for row in self.endpoints}
+
+    @property
     def costs(self) -> pl.DataFrame:
         rows = [{name: row[name] for name in ("endpoint", "requests", "cost_usd")} for row in self.endpoints]
         return pl.DataFrame(rows, schema={"endpoint": pl.String, "requests": pl.Int64, "cost_usd": pl.Decimal(38, 12)})
@@ -309,15 +317,6 @@ def _chosen(config: AuditConfig) -> list[str]:
     for name, settings in config.lever_settings.items():
         levers.make(name, settings)
     return [name for name in known if (not config.levers or name in config.levers) and name not in config.without]
-
-
-def _check_tuned_model(config: AuditConfig, book: pricing.Book) -> None:
-    """A model without a price would save nothing, which reads as if moving did not pay."""
-    if book.place(config.tuned_provider, config.tuned_model, None, None) is None:
-        raise AuditError(
-            f"tuned_model {config.tuned_model!r} of tuned_provider {config.tuned_provider!r} has no price, so what a tuned "
-            "model would cost is unknown. Name another one, or its rates in prices.toml; see `llmaudit prices show`."
-        )
 
 
 def _lake(config: AuditConfig, scratch: Path) -> Lake:
@@ -380,6 +379,15 @@ def _window(config: AuditConfig) -> dict[str, object]:
     return {"since": config.starts_at(), "until": config.ends_at()}
 
 
+def _priced(engine: Engine, calls: str, book: pricing.Book) -> tuple[str, str]:
+    """The money of all calls, and of those that no meter charges; and the table `requests`."""
+    money = pricing.price_usage(engine, calls, "money", book)
+    free = queries.run(engine, "unmetered", into="unmetered_calls")
+    unmetered = pricing.price_usage(engine, free, "unmetered_usd", book)
+    queries.run(engine, "requests", endpoints="discovered", money=money)
+    return money, unmetered
+
+
 def _endpoints(engine: Engine) -> tuple[pl.DataFrame, endpoints.Discovery]:
     """The text sample, and the endpoints discovered in it, as the table `discovered` for every call."""
     found = sample.load(engine, per_stratum=SAMPLE_PER_STRATUM)
@@ -434,18 +442,17 @@ def _days(first: datetime | None, last: datetime | None, config: AuditConfig) ->
     return pa.table(columns, names=["day", "starts_at", "ends_at"])
 
 
-def _instances(chosen: Sequence[str], config: AuditConfig, verdicts: Sequence[Verdict], replay: Replay) -> list[Lever]:
+def _tuning(config: AuditConfig, book: pricing.Book) -> FineTune:
+    """The settings of fine-tuning. A target that cannot be had is said before the work begins."""
+    lever = levers.make(FineTune.name, config.lever_settings.get(FineTune.name, {}))
+    assert isinstance(lever, FineTune)
+    return dossier.check(book, lever, config.tuned_provider, config.tuned_model)
+
+
+def _instances(chosen: Sequence[str], config: AuditConfig, moving: dossier.Moving) -> list[Lever]:
     """The levers to pull, with their settings. Endpoints that would cost more on a tuned model are not moved."""
     pulled = [levers.make(name, _settings(name, config)) for name in chosen if name != FineTune.name]
-    movable = tuple(
-        v.endpoint for v in verdicts if v.verdict == "move" and v.endpoint and v.endpoint not in config.sandbox
-    )
-    if FineTune.name not in chosen or not movable:
-        return pulled
-    move = levers.make(FineTune.name, {"endpoints": list(movable), **_settings(FineTune.name, config)})
-    cheaper = replay.saves_by_endpoint(move)
-    worth = tuple(name for name in move.endpoints or () if cheaper.get(name, ZERO) > 0)
-    return [*pulled, replace(move, endpoints=worth)] if worth else pulled
+    return [*pulled, moving.to_pull] if moving.to_pull else pulled
 
 
 def _wanted(engine: Engine, config: AuditConfig) -> str:
@@ -484,6 +491,15 @@ def _evidence(
     }
 
 
+def _teachers(engine: Engine) -> dict[str | None, list[str]]:
+    """Endpoint -> the providers that answer it today."""
+    rows = _rows(engine, queries.run(engine, "answering_providers"))
+    found: dict[str | None, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["endpoint"], []).append(row["provider"])
+    return found
+
+
 def _outlook(engine: Engine) -> list[dict[str, Any]]:
     """What the lever prompt_caching has said of every endpoint and model; nothing where it was not pulled."""
     return _rows(engine, "prompt_caching_outlook") if "prompt_caching_outlook" in engine.tables() else []
@@ -493,7 +509,6 @@ def _settings(name: str, config: AuditConfig) -> dict[str, Any]:
     """What llmaudit.toml says of a lever, over what the config says by names of its own."""
     own: dict[str, dict[str, Any]] = {
         "exact_duplicates": {"ttl_seconds": config.ttl_seconds},
-        FineTune.name: {"target_provider": config.tuned_provider, "target_model": config.tuned_model},
     }
     return {**own.get(name, {}), **config.lever_settings.get(name, {})}
 
@@ -503,7 +518,7 @@ def _report(
     lake: Lake,
     book: pricing.Book,
     facts: _Facts,
-    verdicts: Sequence[Verdict],
+    moves: Sequence[dict[str, Any]],
     headline: Plan,
     everything: Plan,
     found: Sequence[dict[str, Any]],
@@ -526,7 +541,7 @@ def _report(
         "duplicates": assemble.duplicates(facts.duplicates, facts.duplicate_classes, facts.by_ttl),
         "prompt_caching": [],
         "findings": found,
-        "fine_tune": assemble.fine_tune(verdicts, {r["endpoint"]: r["cost_usd"] for r in facts.endpoints}, found),
+        "fine_tune": moves,
         "plan": assemble.plan(headline, everything),
         "bills": assemble.bills(facts.bills),
         "billed": assemble.billed(facts.billed, facts.extents),

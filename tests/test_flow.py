@@ -34,7 +34,7 @@ FLOW = (
     ("replay",),
     ("reconcile", "supply", "watch", "export", "allocation", "repricing"),
     ("report",),
-    ("assemble", "doubts"),
+    ("assemble", "dossier", "doubts"),
     ("savings",),
     ("pipeline",),
     ("notebook", "asking", "starting"),

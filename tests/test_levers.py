@@ -17,7 +17,9 @@ from llmaudit.levers.failed_calls import FailedCalls
 from llmaudit.levers.fine_tune import FineTune
 
 HOUR = 3_600
-MOVE = FineTune(endpoints=("/faq", "/route"))
+SMALL = {"target_provider": "mistral_ai", "target_model": "ministral-8b-latest"}
+"""$0.15 a million tokens, in and out."""
+MOVE = FineTune(endpoints=("/faq", "/route"), **SMALL)
 SET = {FineTune.name: MOVE}
 """Levers that do nothing unless told what."""
 FINDS = {
@@ -177,13 +179,13 @@ def test_fine_tune_prices_its_endpoint_at_the_small_model(engine):
     # before 2 x 2.50 + 0.1 x 10.00 = 6.00; ministral-8b takes 0.15 a million either way: 2.1 x 0.15 = 0.315
     replayed = replay(engine, rows)
     assert hits(engine, rows, FineTune(["/faq"])) == ["c001"]
-    assert saving(replayed, FineTune(["/faq"])) == Decimal("5.685")
+    assert saving(replayed, FineTune(["/faq"], **SMALL)) == Decimal("5.685")
 
 
 def test_fine_tune_pays_the_standard_tier_and_no_cost_of_the_log(duck):
     rows = [call(1, service_tier="batch", reported_cost_usd="9.99", input_tokens=1_000_000, output_tokens=0)]
     # batch input is half of 2.50; the small model is not batched: 0.15
-    assert saving(replay(duck, rows), FineTune(["/faq"])) == Decimal("1.10")
+    assert saving(replay(duck, rows), FineTune(["/faq"], **SMALL)) == Decimal("1.10")
 
 
 def test_fine_tune_says_so_where_moving_would_cost_more(duck):

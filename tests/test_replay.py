@@ -17,7 +17,7 @@ from llmaudit.levers.failed_calls import FailedCalls
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.replay import MICRO, Replay, Saved, _rounded, interval
 
-ROUTE = FineTune(["/faq"])
+ROUTE = FineTune(["/faq"], target_provider="mistral_ai", target_model="ministral-8b-latest")
 """ministral-8b: $0.15 a million tokens, in and out."""
 
 LOG = [

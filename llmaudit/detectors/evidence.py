@@ -218,8 +218,18 @@ def interval(right: Floats, groups: Ints, *, binary: bool = True, redrawn: float
     ratio = spread / even if even > 0 else 0.0
     count = n / (max(1.0, ratio) if binary else max(ratio, 1 / n)) if even > 0 else len(np.unique(groups))
     count /= redrawn
-    centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    half = _Z / (1 + _Z**2 / count) * float(np.sqrt(even / count + _Z**2 / (4 * count**2)))
+    return share_interval(share, count)
+
+
+def share_interval(share: float, n: float) -> tuple[float, float]:
+    """Wilson interval, 95 %, of a share seen in `n` cases.
+
+    >>> low, high = share_interval(0.5, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.404, 0.596)
+    """
+    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * float(np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,12 @@ MOST_REPEAT = 0.6
 MAX_DRIFT = 0.15
 MIN_REPEATS, MIN_SELF_AGREEMENT = 30, 0.8
 _LONG_FRAME = 200
+_PERSONAL = (
+    r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}"  # e-mail
+    r"|(?:\+|\b00)\d{1,3}[ ()/.-]*(?:\d[ ()/.-]*){7,12}\b"  # phone
+    r"|\b\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{3,4}\b"  # card
+    r"|\b[A-Z]{2}\d{2}[ ]?(?:[A-Z0-9]{4}[ ]?){3,7}\b"  # IBAN
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,10 @@ class Verdict:
     """Share of calls the student takes when it leaves alone what it is unsure of, aiming at 97 % agreement."""
     profile: Mapping[str, Any] = field(default_factory=dict)
     evidence: Evidence | None = None
+    frame_share: float | None = None
+    """Share of the prompts' text that is the same in every call: what a tuned model may do without. None with one text."""
+    personal_share: float | None = None
+    """Inputs with an e-mail address, or a phone, card or account number."""
 
 
 def judge(sample: pl.DataFrame, calls: pl.DataFrame) -> list[Verdict]:
@@ -89,13 +99,27 @@ def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict
     if not seen.height and not silent:
         reason = "No sampled call of this endpoint has both a prompt and an answer in the log."
         return Verdict(endpoint, requests, None, reason, "no_text")
+    frame = _frame_share(seen["system"].to_list(), seen["prompt"].to_list())
     form = profile(seen["input"].to_list(), seen["output"].to_list(), silent)
     code, verdict, reason, evidence = _decide(form, seen)
     agreement = None
     if evidence:
         agreement = Agreement(evidence.agreement, evidence.low, evidence.high, evidence.baseline, evidence.n)
     coverage = evidence.coverage if evidence else None
-    return Verdict(endpoint, requests, verdict, reason, code, agreement, coverage, form.as_dict(), evidence)
+    personal = seen["input"].str.contains(_PERSONAL).mean() if seen.height else None
+    return Verdict(
+        endpoint,
+        requests,
+        verdict,
+        reason,
+        code,
+        agreement,
+        coverage,
+        form.as_dict(),
+        evidence,
+        frame,
+        float(personal) if isinstance(personal, float) else None,
+    )
 
 
 _Decision = tuple[str, str, str, "Evidence | None"]
@@ -260,6 +284,21 @@ def inputs_of(seen: pl.DataFrame) -> list[str]:
     masked = {system: mask(system) for system in set(systems)}
     pairs = {(masked[system], prompt) for system, prompt in zip(systems, prompts, strict=True)}
     return _unframed(whole if len(pairs) > 2 * len(set(prompts)) else prompts)
+
+
+def _frame_share(systems: Sequence[str | None], prompts: Sequence[str | None]) -> float | None:
+    """A system prompt that is one once masked is all frame; of the messages, the opening and closing that all share."""
+    spoken = [text or "" for text in prompts]
+    distinct = sorted(set(spoken))
+    if len(distinct) < 2:  # noqa: PLR2004  nothing varies
+        return None
+    head = _shared(distinct[0], distinct[-1])
+    rests = sorted(text[head:][::-1] for text in distinct)
+    frame = head + _shared(rests[0], rests[-1])
+    told = [text or "" for text in systems]
+    fixed = len({mask(text) for text in set(told)}) == 1
+    size = sum(map(len, spoken)) + sum(map(len, told))
+    return (frame * len(spoken) + (sum(map(len, told)) if fixed else 0)) / size if size else None
 
 
 def _unframed(texts: list[str]) -> list[str]:

@@ -37,7 +37,7 @@ def make(name: str, settings: Mapping[str, Any]) -> Lever:
     Raises AuditError naming the setting and what it should be.
     """
     lever = by_name(name)
-    known = {f.name for f in fields(lever)}
+    known = {f.name for f in fields(lever) if f.metadata.get("setting", True)}
     hints = get_type_hints(lever)
     for setting in settings:
         if setting not in known:

@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from llmaudit.errors import AuditError
-from llmaudit.pricing import names, user
+from llmaudit.pricing import names, tuning, user
 from llmaudit.pricing.providers import canonical
 from llmaudit.pricing.rates import RANGES, RATE
 from llmaudit.pricing.spelling import Spelling, Spellings, spell
+from llmaudit.pricing.tuning import Target
 from llmaudit.pricing.user import TOKEN_CLASSES, UNIT_CLASSES, UserPrices
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Book:
     sha256: str
     user: UserPrices
     _shelf: Shelf = field(repr=False)
+    targets: tuple[Target, ...] = field(default=(), repr=False)
+    """Where a small model can be tuned and served: what the rates of training, hosting and GPUs are looked up in."""
     says_other: bool = False
     """Whether disputed rates are those of the other source: what calls would cost if it were right."""
     _cache: dict[Place, list[Wide]] = field(default_factory=dict, repr=False, compare=False)
@@ -433,16 +436,17 @@ def sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def load(user_prices: Path | None = None, folder: Path | None = None) -> Book:
-    """The shipped price book or the one in `folder`, with the user's `prices.toml` over it if there is one."""
+def load(user_prices: Path | None = None, folder: Path | None = None, tuning_targets: Path | None = None) -> Book:
+    """The shipped price book or the one in `folder`, with the user's `prices.toml` and own targets over it if there are any."""
+    known = tuning.targets(tuning_targets)
     shelf = _opened(folder.resolve()) if folder else _shelf()
     as_of = date.fromisoformat(str(shelf.meta["as_of"]))
     digest = str(shelf.meta["sha256"])
     if user_prices is None:
-        return Book(as_of, digest, user.NONE, shelf)
+        return Book(as_of, digest, user.NONE, shelf, known)
     own = user.read(user_prices)
     digest = hashlib.sha256(digest.encode() + user_prices.read_bytes()).hexdigest()
-    return Book(as_of, digest, own, shelf)
+    return Book(as_of, digest, own, shelf, known)
 
 
 def midnight(day: date) -> datetime:

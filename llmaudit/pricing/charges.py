@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ import polars as pl
 from llmaudit import queries
 from llmaudit.engine.base import Engine
 from llmaudit.pricing.book import Book
+from llmaudit.pricing.tuning import unit_usd
 from llmaudit.pricing.usage import price
 from llmaudit.schema import USAGE_COLUMNS
 
@@ -33,24 +35,31 @@ def priced_charges(engine: Engine, table: str | None, book: Book) -> tuple[Charg
     """The rows of a table of `levers.base.CHARGES` with their money.
 
     A sku `<provider>/<model>/<usage column>` is priced as one such token on its day; any other name as a model of
-    prices.toml that is billed by the piece (`requests_usd`).
+    prices.toml that is billed by the piece (`requests_usd`), else as a fact about tuning (pricing/tuning.py).
     """
     if table is None:
         return ()
     rows = engine.fetch(queries.run(engine, "charged", into="charges_of_lever", lever_charges=table)).to_pylist()
-    units = _units(sorted({(row["sku"], row["day"]) for row in rows}), book)
+    units = unit_prices({(row["sku"], row["day"]) for row in rows}, book)
     return tuple(
         Charged(**row, cost_usd=None if (unit := units[row["sku"], row["day"]]) is None else row["quantity"] * unit)
         for row in rows
     )
 
 
-def _units(skus: list[tuple[str, date]], book: Book) -> dict[tuple[str, date], Decimal | None]:
-    """What one of each sku costs on each day."""
-    if not skus:
-        return {}
-    calls = pl.DataFrame([_call(sku, day) for sku, day in skus], schema_overrides={"provider": pl.String})
-    return dict(zip(skus, price(calls.fill_null(0), book)["cost_usd"], strict=True))
+def unit_prices(skus: Iterable[tuple[str, date]], book: Book) -> dict[tuple[str, date], Decimal | None]:
+    """What one of each sku costs on each day; None where nobody says."""
+    facts = {(sku, day): _fact(sku, book) for sku, day in sorted(skus)}
+    asked = [place for place, usd in facts.items() if usd is None]
+    if not asked:
+        return facts
+    calls = pl.DataFrame([_call(sku, day) for sku, day in asked], schema_overrides={"provider": pl.String})
+    return facts | dict(zip(asked, price(calls.fill_null(0), book)["cost_usd"], strict=True))
+
+
+def _fact(sku: str, book: Book) -> Decimal | None:
+    """What the shipped facts say of a sku; None where they do not, or the user knows better."""
+    return None if book.user.rates_of(None, sku) else unit_usd(sku, book.targets)
 
 
 def _call(sku: str, day: date) -> dict[str, object]:

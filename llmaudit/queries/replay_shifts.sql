@@ -9,8 +9,9 @@ with
         from moved as v
         join earlier as e on v.request_id = e.request_id
         union all
-        select l.started_at, l.provider, l.model, v.after_usd as usd
+        select e.started_at, l.provider, l.model, v.after_usd as usd
         from moved as v
+        join earlier as e on v.request_id = e.request_id
         join later as l on v.request_id = l.request_id
     )
 select cast(date_trunc('month', started_at) as date) as month, provider, model, sum(usd) as usd

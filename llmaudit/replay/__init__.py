@@ -218,12 +218,29 @@ class Replay:
         return lambda place: blocks.get(place, 1)
 
     def saves_by_endpoint(self, lever: Lever) -> dict[str | None, Decimal]:
-        """What the lever saves on its own, per endpoint. Negative where it would cost more."""
+        """What the lever saves on its own, per endpoint, net of what it costs. Negative where it would cost more."""
         saves: dict[str | None, Decimal] = {}
         self._prepare([lever])
-        for row in self._log.alone(lever).saved:
+        pull = self._log.alone(lever)
+        for row in pull.saved:
             saves[row.endpoint] = saves.get(row.endpoint, ZERO) + row.saving_usd
+        for charge in pull.charged:
+            saves[charge.endpoint] = saves.get(charge.endpoint, ZERO) - (charge.cost_usd or ZERO)
         return saves
+
+    def alone(
+        self, lever: Lever, days: int, factors: Mapping[str | None, tuple[float, float]]
+    ) -> dict[str | None, Interval]:
+        """What the lever saves on its own, per endpoint, net of what it costs. `factors` are the ends of its own doubt."""
+        self._prepare([lever])
+        pull, blocks = self._log.alone(lever), self.blocks(days)
+        spans = {}
+        for endpoint in dict.fromkeys([*(row.endpoint for row in pull.saved), *(row.endpoint for row in pull.charged)]):
+            saved = [row for row in pull.saved if row.endpoint == endpoint]
+            costs = sum((c.cost_usd or ZERO for c in pull.charged if c.endpoint == endpoint), ZERO)
+            most = max((blocks((endpoint, model)) for model in {row.model for row in saved}), default=1)
+            spans[endpoint] = interval(saved, most, costs, factors.get(endpoint, (1.0, 1.0)))
+        return spans
 
     def _prepare(self, levers: Sequence[Lever]) -> None:
         for lever in levers:
