@@ -104,6 +104,8 @@ def check(book: pricing.Book, lever: FineTune, provider: str, model: str) -> Fin
                 "model would cost is unknown. Name another one, or its rates in prices.toml; see `llmaudit prices show`."
             )
         chosen = next((t for t in book.targets if (t.provider, t.model) == (provider, model)), listed(provider, model))
+        if chosen not in book.targets:
+            return replace(lever, target=chosen.target)
     why = why_not(chosen, book, replace(lever, target=chosen.target))
     if why:
         raise AuditError(
@@ -186,8 +188,8 @@ def _row(
         "reason_code": code,
         "agreement": asdict(v.agreement) if v.agreement else None,
         "coverage": v.coverage,
-        "payback_days": None if offer is None or verdict != "move" else offer.payback_days,
-        "saving_usd": _saving(v, found, money) if verdict == "move" else None,
+        "payback_days": offer.payback_days if offer and verdict in {"move", "evaluate"} else None,
+        "saving_usd": _saving(v, found, offer, money) if verdict in {"move", "evaluate"} else None,
         "profile": dict(v.profile),
         "evidence": _student(v.evidence) if v.evidence else None,
         "economics": _economics(v, economics, money) if economics else None,
@@ -218,13 +220,15 @@ def _judged(v: Verdict, economics: Economics | None, money: Moving) -> tuple[str
     return v.verdict, v.reason, v.reason_code
 
 
-def _saving(v: Verdict, found: Sequence[Row], money: Moving) -> dict[str, Decimal] | None:
-    """That of the findings; where the lever was not pulled, because it would cost more, what it would come to."""
+def _saving(v: Verdict, found: Sequence[Row], offer: Offer | None, money: Moving) -> dict[str, Decimal | None] | None:
+    """That of the findings; where the lever was not pulled, what it would come to by itself."""
     mine = [f["saving_usd"] for f in found if f["lever"] == FineTune.name]
     if mine:
         return {end: sum((saving[end] for saving in mine), Decimal(0)) for end in ("low", "expected", "high")}
     span = money.alone.get(v.endpoint)
-    return {"low": span.low, "expected": span.expected, "high": span.high} if span else None
+    if span:
+        return {"low": span.low, "expected": span.expected, "high": span.high}
+    return {"low": offer.low_usd, "expected": offer.net_usd, "high": offer.high_usd} if offer else None
 
 
 def _economics(v: Verdict, found: Economics, money: Moving) -> dict[str, Any]:
@@ -245,6 +249,10 @@ def _economics(v: Verdict, found: Economics, money: Moving) -> dict[str, Any]:
         "break_even_calls_per_day": _float(offer.break_even_calls_per_day) if offer else None,
         "affordable_usd": offer.affordable_usd if offer else None,
         "shared_words": {"share": v.frame_share, "cost_usd": money.frames_usd.get(v.endpoint)},
+        "payback_curve": [
+            {"calls_per_day": float(calls), "payback_days": _float(days)}
+            for calls, days in (offer.payback_curve() if offer else ())
+        ],
         "targets": [_target(one, one is offer) for one in found.offers],
         "left_out": [{"target": target, "why": why} for target, why in money.left_out],
     }

@@ -75,8 +75,9 @@ def _lever(name: str, config: AuditConfig, lake: Lake, report: Report, pulled: S
     if name in config.without or (config.levers and name not in config.levers):
         return ("skipped", "left out by --levers or --without")
     verdicts = [line["verdict"] for line in report["fine_tune"]]
-    if "move" in verdicts:
-        return ("ran", "every endpoint that could move is already cheaper where it is")
+    learned = {"dearer_tuned", "slow_payback", "no_target"}
+    if "move" in verdicts or learned & {line["reason_code"] for line in report["fine_tune"]}:
+        return ("ran", "every endpoint that could move is already cheaper where it is, or too small to pay back")
     return ("ran", "no endpoint could move") if any(verdicts) else ("skipped", "no endpoint could be judged")
 
 

@@ -23,7 +23,7 @@ from llmaudit.levers.base import Lever
 
 CHARTS = (
     *("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve"),
-    *("agreement_intervals", "learning_curves", "risk_coverage"),
+    *("agreement_intervals", "learning_curves", "risk_coverage", "payback_curves"),
 )
 DIMENSIONS = (
     *assemble.DIMENSIONS,

@@ -30,7 +30,7 @@ COMPANY = json.loads((HERE / "data" / "report.json").read_text("utf-8"))
 DIMENSIONS = [name for name in COMPANY["spend"] if name != "token_class"]
 CHARTS = (
     *("spend_by_day", "spend_by_endpoint", "plan_waterfall", "ttl_curve"),
-    *("agreement_intervals", "learning_curves", "risk_coverage"),
+    *("agreement_intervals", "learning_curves", "risk_coverage", "payback_curves"),
 )
 
 NASTY = [

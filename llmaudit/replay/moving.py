@@ -19,6 +19,7 @@ ZERO = Decimal(0)
 FEWEST_DAYS = 7
 """A shorter window says nothing about a month, so nothing pays back after so many days."""
 SERVING = ("hosting", "fallback")
+VOLUMES = tuple(Decimal(times) for times in ("0.01", "0.03", "0.1", "0.3", "1", "3", "10", "30", "100"))
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,23 @@ class Offer:
         margin -= self.busy_seconds_per_call * self.busy_usd_per_second
         return fixed / margin if margin > 0 else None
 
+    def payback_curve(self) -> Iterator[tuple[Decimal, Decimal | None]]:
+        """Calls a day, from a hundredth of today's to a hundred times as many, and the days until they have paid back."""
+        now = Decimal(self.calls) / self.window_days
+        for times in VOLUMES:
+            yield now * times, payback_days(self.one_off_usd, self._saved_with(times), self.window_days)
+
+    def _saved_with(self, times: Decimal) -> Decimal | None:
+        """Before what is paid once, with so many times the calls."""
+        if None in (self.inference_usd, self.hosting_usd, self.fallback_usd, self.fixed_usd):
+            return None
+        per_token = ZERO if self.floor_usd_per_day is not None else self.inference_usd or ZERO
+        gained = times * (self.today_usd - per_token - (self.fallback_usd or ZERO)) - (self.fixed_usd or ZERO)
+        if self.floor_usd_per_day is None:
+            return gained
+        busy = times * self.calls * self.busy_seconds_per_call * self.busy_usd_per_second
+        return gained - max(self.floor_usd_per_day * self.window_days, busy)
+
     def _saved_at(self, share: float) -> Decimal | None:
         """Were this share of the calls to move."""
         if None in (self.all_inference_usd, self.fixed_usd, self.hosting_usd):
@@ -326,7 +344,7 @@ def _offer(prospect: Prospect, today: Sequence[Today], target: Target, lever: Fi
     units.learn(outlay.sku for outlay in (*one_off, *running))
     once = dict(_by_kind(one_off, units))
     runs = dict(_by_kind(running, units))
-    busy, per_second = _busy(target, every, lever, units)
+    busy, per_second = _busy(target, moved, lever, units)
     calls = sum(row.calls for row in today)
     return Offer(
         target=target,
@@ -390,15 +408,15 @@ def _floor(target: Target, lever: FineTune, units: _Units) -> Decimal | None:
     return ZERO if per_hour is None else per_hour * 24 * lever.replicas
 
 
-def _busy(target: Target, every: Sequence[Volume], lever: FineTune, units: _Units) -> tuple[Decimal, Decimal]:
-    """Seconds that all calls keep a GPU busy, and what such a second costs when it is used no more than it can be."""
+def _busy(target: Target, moved: Sequence[Volume], lever: FineTune, units: _Units) -> tuple[Decimal, Decimal]:
+    """Seconds that the calls keep a GPU busy, and what such a second costs when it is used no more than it can be."""
     if not target.gpu:
         return ZERO, ZERO
     seconds = sum(
         (
             Decimal(v.tuned_input_tokens) / (target.input_tokens_per_second or 1)
             + Decimal(v.output_tokens) / (target.output_tokens_per_second or 1)
-            for v in every
+            for v in moved
         ),
         ZERO,
     )

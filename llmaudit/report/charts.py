@@ -152,6 +152,43 @@ def risk_coverage(report: Report) -> AnyChart | None:
     return _lines(report, "risk_curve", "coverage", x)
 
 
+def payback_curves(report: Report) -> AnyChart | None:
+    """Days until tuning has paid back, by calls a day, a line an endpoint; the large point is the volume of the log."""
+    found = [
+        row for row in plain(report["fine_tune"]) if row.get("economics") and row["verdict"] in {"move", "evaluate"}
+    ]
+    found = sorted(found, key=lambda row: -(row["cost_usd"] or 0))[:IN_LINES]
+    points = [
+        {
+            "name": _name(row["endpoint"]),
+            **point,
+            "now": point["calls_per_day"] == row["economics"]["calls_per_day"],
+        }
+        for row in found
+        for point in row["economics"]["payback_curve"]
+        if point["payback_days"] and point["calls_per_day"]
+    ]
+    if not points:
+        return None
+    x = alt.X(
+        "calls_per_day:Q", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5, format=",~s"), title="Calls a day"
+    )
+    y = alt.Y(
+        "payback_days:Q",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(tickCount=5, format=",~r"),
+        title="Days until paid back",
+    )
+    colour = alt.Color(
+        "name:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="bottom", columns=2)
+    )
+    drawn = _of(points).encode(x=x, y=y, color=colour)
+    size = alt.condition("datum.now", alt.value(110), alt.value(15))
+    return _styled(
+        drawn.mark_line(strokeWidth=2) + drawn.mark_point(filled=True, opacity=1).encode(size=size), height=220
+    )
+
+
 def _lines(report: Report, curve: str, across: str, x: alt.X) -> AnyChart | None:
     found = [row for row in plain(report["fine_tune"]) if row.get("evidence") and len(row["evidence"][curve]) > 1]
     found = sorted(found, key=lambda row: -(row["cost_usd"] or 0))[:IN_LINES]
