@@ -115,6 +115,14 @@ def check(book: pricing.Book, lever: FineTune, provider: str, model: str) -> Fin
     return replace(lever, target=chosen.target)
 
 
+def stand_in(lever: FineTune, provider: str, model: str, book: pricing.Book) -> tuple[str, str]:
+    """Provider and model whose price stands for inference on a tuned model, before anything is compared."""
+    if model:
+        return provider, model
+    asked = next((t for t in book.targets if t.target == lever.target and t.provider and t.model), None)
+    return (asked.provider or "", asked.model or "") if asked else (lever.target_provider, lever.target_model)
+
+
 def _targets(book: pricing.Book, lever: FineTune) -> list[Target]:
     known = proposable(book, lever)
     if known or lever.target is None or "/" not in lever.target:

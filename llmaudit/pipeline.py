@@ -207,14 +207,16 @@ def acceptance_costs(
 ) -> list[evals.RunCost]:
     """What one run of an acceptance test costs with the tuned model and with the model of today, at the prices of a day."""
     rule, _ = evals.settle(material, terms)
-    runs = ((evals.TUNED, config.tuned_provider, config.tuned_model), (evals.TODAY, material.provider, material.model))
+    book = pricing.load(config.prices, config.price_book, config.tuning_targets)
+    tuned = dossier.stand_in(_tuning(config, book), config.tuned_provider, config.tuned_model, book)
+    runs = ((evals.TUNED, *tuned), (evals.TODAY, material.provider, material.model))
     calls = [
         {"run": run, "provider": provider, "model": model, "started_at": datetime.combine(day, NOON)}
         | {name: case[name] for name in ("input_tokens", "output_tokens")}
         for run, provider, model in runs
         for case in material.cases[: rule.cases]
     ]
-    priced = pricing.price(pl.DataFrame(calls, schema=_RUNS), pricing.load(config.prices, config.price_book))
+    priced = pricing.price(pl.DataFrame(calls, schema=_RUNS), book)
     costs = {run: rows["cost_usd"] for (run,), rows in priced.group_by("run")}
     return [
         evals.RunCost(run, provider, model, None if costs[run].null_count() else sum(costs[run].to_list(), ZERO))

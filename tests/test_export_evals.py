@@ -131,9 +131,9 @@ def test_the_test_is_settled_before_the_run_with_size_rule_and_cost(written):
         "power": pytest.approx(0.99**14),
     }
     assert (said["spare_cases"], said["rerun_days"]) == (4, 30)
-    # 14 calls of 60 tokens in and 4 out: gpt-4o at $2.50 and $10 a million, ministral 8b at $0.15 both ways.
+    # 14 calls of 60 tokens in and 4 out: gpt-4o at $2.50 and $10 a million, llama 3.1 8b at $0.02 and $0.06.
     assert [(run["run"], run["cost_usd"]) for run in said["cost"]["runs"]] == [
-        ("tuned", pytest.approx(14 * 64 * 0.15e-6, abs=1e-6)),
+        ("tuned", pytest.approx(14 * (60 * 0.02e-6 + 4 * 0.06e-6), abs=1e-6)),
         ("today", pytest.approx(14 * (60 * 2.5e-6 + 4 * 10e-6), abs=1e-6)),
     ]
     for name, sha in said["files"].items():

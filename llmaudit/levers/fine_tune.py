@@ -118,8 +118,8 @@ class FineTune(Lever):
     """Share of the calls that moves; None is the coverage that the evidence shows."""
     pay_both: bool = False
     """Whether calls that stay are asked of the tuned model first, and paid twice."""
-    drop_instructions: bool = False
-    """Whether the tuned model is asked without the words that all calls share."""
+    drop_instructions: bool = True
+    """Whether the tuned model is asked without the words that all calls share, as the student of the evidence was."""
     open_weights_only: bool = True
     examples: int = 2_000
     epochs: int = 3
