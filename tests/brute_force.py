@@ -28,7 +28,7 @@ def saving(engine: Engine, rows: pa.Table, levers: Sequence[Lever]) -> Decimal:
     logged = costs(engine, rows)
     now = dict(logged)
     for lever in levers:
-        lever.prepare(engine)
+        lever.make_ready(engine, set())
         rows = pulled(engine, rows, lever)
         now = {at: now[at] if cost is None else cost for at, cost in costs(engine, rows).items()}
     return sum((logged[at] - now[at] for at in logged if logged[at] is not None), ZERO)

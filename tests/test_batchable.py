@@ -28,7 +28,7 @@ def moved(engine, rows, lever=None):
     """How many calls were moved, by endpoint and sign."""
     lever = lever or Batchable()
     usage = replay(engine, rows).usage
-    lever.prepare(engine)
+    lever.make_ready(engine, set())
     hits = {row["request_id"]: row for row in table(engine, lever.hits(engine, usage))}
     return Counter((row["endpoint"], hits[row["request_id"]]["sign"]) for row in rows if row["request_id"] in hits)
 
@@ -244,7 +244,7 @@ def test_the_users_word_goes_over_what_the_log_shows(duck):
 
 def test_the_evidence_says_which_rhythm_and_whose_rule(duck):
     usage = replay(duck, Shapes(3).nightly(days=10, calls=40, minutes=20)).usage
-    Batchable().prepare(duck)
+    Batchable().make_ready(duck, set())
     [row] = table(duck, Batchable().evidence(duck, usage))
     assert (row["signs"], row["jobs"], row["job_calls"], row["tiers"]) == ("every day", 10, 40, "batch")
     assert row["spread_seconds"] < 15

@@ -213,7 +213,7 @@ def test_a_changed_batch_has_the_same_calls_and_columns(duck, lever):
     usual = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
     usage = replay(duck, FINDS.get(lever.name, usual)).usage
     duck.alias("usage", usage)
-    lever.prepare(duck)
+    lever.make_ready(duck, set())
     touched = queries.run(duck, "replay_touched", usage=usage, hits=lever.hits(duck, usage))
     before = duck.fetch(touched)
     assert before.num_rows
@@ -318,7 +318,7 @@ STEADY = [lever for lever in EVERY if lever.steady]
 def test_a_steady_lever_finds_in_a_later_state_what_it_found_in_the_log(duck, rows, lever, earlier):
     replayed = replay(duck, rows)
     for one in (lever, earlier):
-        one.prepare(duck)
+        one.make_ready(duck, set())
     logged = {hit["request_id"]: hit for hit in table(duck, lever.hits(duck, replayed.usage))}
     duck.put("later_usage", pulled(duck, duck.fetch(replayed.usage), earlier))
     made = {row["request_id"] for row in table(duck, "later_usage") if row["billable"]}

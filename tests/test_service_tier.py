@@ -30,7 +30,7 @@ def saved(engine, rows, lever=None):
 
 def evidence(engine, rows):
     usage = replay(engine, rows).usage
-    ServiceTier().prepare(engine)
+    ServiceTier().make_ready(engine, set())
     return table(engine, ServiceTier().evidence(engine, usage))
 
 

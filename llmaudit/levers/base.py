@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from llmaudit import queries
@@ -26,6 +28,30 @@ CHARGES = pa.schema(
 
 SCOPES = ("request_id", "account_id", "endpoint", "operation", "session_id", "trace_id", "user_id", "prompt_hash")
 """Columns that may bound what a lever looks at: no lever changes them."""
+
+
+Ints = npt.NDArray[np.int64]
+
+
+class InMemory(Protocol):
+    """Says of many states of the same calls what `Lever.hits` says of one, without the engine.
+
+    Calls and their versions go by numbers, from 0; what a call is in a state is one of its versions.
+    """
+
+    @property
+    def logged(self) -> tuple[str, ...]:
+        """Columns that it reads of calls as logged. Where a lever has changed one of these, `hits` is asked instead."""
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """Columns that it reads of versions."""
+
+    def learn(self, origin: Ints, versions: pa.Table) -> None:
+        """Take in further versions, in the order of their numbers: the call each is of, and `changing`."""
+
+    def hits(self, versions: Ints) -> tuple[Ints, pa.Table]:
+        """Which of these versions, one of each call that is there, are hit (places), and the further columns of `hits`."""
 
 
 class Stage(IntEnum):
@@ -71,6 +97,9 @@ class Lever(ABC):
     columns that no lever before it changes.
     """
 
+    shared: ClassVar[tuple[str, ...]] = ()
+    """Queries over `requests` whose answers other levers read, too: they are run once for all, before `prepare`."""
+
     endpoints: Sequence[str] | None = field(default=None, kw_only=True)
     """The endpoints the lever is pulled on; None is all of them. It then sees no call of another."""
 
@@ -87,6 +116,14 @@ class Lever(ABC):
         """What the number takes for granted or leaves out, in plain sentences."""
         return ()
 
+    def make_ready(self, engine: Engine, made: set[str]) -> None:
+        """Run what has to be there before `hits`, but for the shared queries that were run (`made`)."""
+        for name in self.shared:
+            if name not in made:
+                queries.run(engine, name)
+                made.add(name)
+        self.prepare(engine)
+
     def prepare(self, engine: Engine) -> None:
         """Make tables that `hits` needs beside `usage` and that no lever changes, from `requests` and `offers`.
 
@@ -101,6 +138,11 @@ class Lever(ABC):
         `billable` are still made. What they left out of `usage` (lists, tags) is in `requests`, by `request_id`.
         """
         return queries.run(engine, self.name, into=f"{self.name}_hits", params=self.params(), usage=usage)
+
+    def in_memory(self, engine: Engine, calls: pa.Table) -> InMemory | None:
+        """Something that answers as `hits` does, for a lever that looks far and is asked often. None: there is not."""
+        del engine, calls
+        return None
 
     @abstractmethod
     def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:

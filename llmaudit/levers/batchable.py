@@ -41,6 +41,7 @@ class Batchable(Lever):
     effort = "days"
     risk = "medium"
     scope = ("request_id",)
+    shared = ("unwaited",)
 
     def params(self) -> Mapping[str, object]:
         return {"by_word": self.endpoints is not None}
@@ -58,7 +59,6 @@ class Batchable(Lever):
         )
 
     def prepare(self, engine: Engine) -> None:
-        queries.run(engine, "unwaited")
         tiers.put_rules(engine)
 
     def evidence(self, engine: Engine, usage: str) -> str:

@@ -13,8 +13,9 @@ from llmaudit import queries
 from llmaudit.detectors import breaks, prefixes
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
-from llmaudit.levers.base import Lever, Stage, with_column
+from llmaudit.levers.base import InMemory, Lever, Stage, with_column
 from llmaudit.levers.cache_policies import POLICIES, WRITES, Verdict, judge
+from llmaudit.levers.cache_replay import CacheReplay
 from llmaudit.pricing import caching
 
 CHOICES = pa.schema(
@@ -143,6 +144,11 @@ class PromptCaching(Lever):
         ]
         engine.put("cache_choices", pa.Table.from_pylist(choices, schema=CHOICES))
         return queries.run(engine, self.name, into=f"{self.name}_hits", touches="cache_touches")
+
+    def in_memory(self, engine: Engine, calls: pa.Table) -> InMemory:
+        _prepare(engine)
+        tables = (engine.fetch(name) for name in ("prefix_nodes", "prompt_sizes", "prompt_breaks"))
+        return CacheReplay(lambda totals: self._verdict(totals).chosen, self.common_calls, calls, *tables)
 
     def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         for name in ("cache_read_tokens", "cache_write_tokens", "cache_write_long_tokens"):

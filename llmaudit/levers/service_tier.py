@@ -30,6 +30,7 @@ class ServiceTier(Lever):
     effort = "hours"
     risk = "medium"
     scope = ("request_id",)
+    shared = ("unwaited",)
 
     trim_share: float = 0.05
 
@@ -49,7 +50,6 @@ class ServiceTier(Lever):
         )
 
     def prepare(self, engine: Engine) -> None:
-        queries.run(engine, "unwaited")
         queries.run(engine, "needless_premiums")
 
     def evidence(self, engine: Engine, usage: str) -> str:

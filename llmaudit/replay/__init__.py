@@ -45,9 +45,14 @@ SEED = 20_261_101
 MOST_EXACT = 8
 """Levers that may meet on one call before the smaller ones stop being players of the game."""
 MOST_STATES = 150_000
-"""Calls times coalitions that are played through; where there are more, a sample of cells is."""
+"""Calls times coalitions up to which orders are tried on all calls; where there are more, on a sample of cells."""
+MOST_PLAYED = 64_000_000
+"""Calls times states in which levers that look further than one call are asked; where there are more, shares are of a sample."""
+MOST_CALLS = 2_500_000
+"""That are held in memory."""
 SAMPLED_STATES = 50_000
-"""As many of them are enough for a sample."""
+"""Calls times coalitions that are enough for a sample."""
+EVERY = 1 << 40
 CELL = 256
 """Calls in a row of one endpoint that a sample takes or leaves together, where scopes join more than that."""
 FOLDS = 8
@@ -143,6 +148,7 @@ class Replay:
     _log: Log = field(init=False)
     _plans: int = 0
     _prepared: set[Lever] = field(default_factory=set)
+    _shared: set[str] = field(default_factory=set)
     _met: _Met | None = None
 
     def __post_init__(self) -> None:
@@ -245,7 +251,7 @@ class Replay:
     def _prepare(self, levers: Sequence[Lever]) -> None:
         for lever in levers:
             if lever not in self._prepared:
-                lever.prepare(self.engine)
+                lever.make_ready(self.engine, self._shared)
                 self._prepared.add(lever)
 
     def _meet(self, ordered: tuple[Lever, ...], alone: Sequence[Pull], pulls: Sequence[Pull]) -> _Met | None:
@@ -255,23 +261,28 @@ class Replay:
             return None
         masks = self._masks(ordered, touching, alone, pulls)
         masks = self._found_later(ordered, masks, alone)
-        sizes = self._sizes(masks, MOST_STATES)
+        sizes = self._sizes(masks, EVERY)
         if not sizes:
             return None
         acting = 0
         for size in sizes:
             acting |= size["mask"]
         fixed = _smallest(ordered, sizes, alone, pulls, self._most_asked())
-        exact = sum(_states(size, fixed) for size in sizes) <= MOST_STATES
-        if not exact:
+        is_small = sum(_states(size, fixed) for size in sizes) <= MOST_STATES
+        exact = is_small or _can_be_played(ordered, sizes, fixed)
+        meeting = self._meeting(self._drawn(fixed, everything=True), ordered, whole=True) if exact else None
+        trees = meeting.trees(ordered, fixed) if meeting else []
+        calls = meeting.rows.num_rows if meeting else 0
+        seen = trees
+        if not is_small or meeting is None:
             self._sizes(masks, CELL)
-        drawn = self._drawn(fixed, everything=exact)
-        meeting = self._meeting(drawn, ordered)
-        trees = meeting.trees(ordered, fixed)
+            meeting = self._meeting(self._drawn(fixed, everything=False), ordered, whole=False)
+            seen = meeting.trees(ordered, fixed)
+        trees, calls = (trees, calls) if exact else (seen, meeting.rows.num_rows)
         for tree in trees:
             for path in tree.paths:
                 acting |= path
-        self._met = _Met(ordered, meeting, acting, fixed, exact, trees, self._most_asked())
+        self._met = _Met(ordered, meeting, acting, fixed, exact, calls, trees, seen, self._most_asked())
         return self._met
 
     def _known(self, ordered: tuple[Lever, ...]) -> _Met | None:
@@ -361,7 +372,8 @@ class Replay:
 
     def _drawn(self, fixed: int, *, everything: bool) -> pl.DataFrame:
         """The cells to play: all of them, or as many as there is room for."""
-        cells = queries.run(self.engine, "replay_cells", params={"limit_cells": MOST_STATES}, meeting="replay_meeting")
+        limit = EVERY if everything else MOST_STATES
+        cells = queries.run(self.engine, "replay_cells", params={"limit_cells": limit}, meeting="replay_meeting")
         frame = pl.DataFrame(self.engine.fetch(cells))
         players = (frame["mask"].to_numpy() & ~fixed).astype(np.uint64)
         states = frame["requests"].to_numpy() * np.exp2(np.bitwise_count(players))
@@ -369,7 +381,8 @@ class Replay:
         room[:1] = True
         return frame.filter(pl.Series(room)).select("cell").with_row_index("cell_number")
 
-    def _meeting(self, drawn: pl.DataFrame, ordered: Sequence[Lever]) -> Meeting:
+    def _meeting(self, drawn: pl.DataFrame, ordered: Sequence[Lever], *, whole: bool) -> Meeting:
+        """`whole`: no group is cut, so that a lever finds in it what it finds in the log."""
         cells = pa.schema([("cell_number", pa.int64()), ("cell", pa.string())])
         self.engine.put("replay_drawn_cells", drawn.to_arrow().cast(cells))
         rows = self.engine.fetch(
@@ -392,7 +405,11 @@ class Replay:
             rows["cell_number"].to_numpy(),
             np.arange(drawn.height) % FOLDS,
             rows["paid_usd"],
-            {lever: hits for lever in ordered if (hits := self._log.steady_hits(lever, "replay_drawn")) is not None},
+            {
+                lever: self._log.found(lever, "replay_drawn")
+                for lever in ordered
+                if whole or lever.steady or "request_id" in (lever.scope or ())
+            },
         )
 
 
@@ -408,12 +425,11 @@ class _Met:
     acting: int
     fixed: int
     exact: bool
+    calls: int
     trees: list[Tree]
+    seen: list[Tree]
+    """Those of the calls that orders are tried on: all of them, or a sample."""
     most_asked: int
-
-    @property
-    def calls(self) -> int:
-        return int(self.meeting.rows.num_rows)
 
     @property
     def players(self) -> int:
@@ -429,19 +445,23 @@ class _Met:
         gone = sum(1 << place for place in range(len(self.ordered)) if place not in left)
         if gone & self.fixed:
             return None
-        trees = [
-            Tree(
-                frozenset(_moved_bits(path, left) for path in tree.paths if not path & gone),
-                {
-                    fold: {_moved_bits(path, left): usd for path, usd in saving.items() if not path & gone}
-                    for fold, saving in tree.saving.items()
-                },
-            )
-            for tree in self.trees
+        kept = [self.trees] if self.seen is self.trees else [self.trees, self.seen]
+        found = [
+            [
+                Tree(
+                    frozenset(_moved_bits(path, left) for path in tree.paths if not path & gone),
+                    {
+                        fold: {_moved_bits(path, left): usd for path, usd in saving.items() if not path & gone}
+                        for fold, saving in tree.saving.items()
+                    },
+                )
+                for tree in some
+            ]
+            for some in kept
         ]
         ordered = tuple(self.ordered[place] for place in left)
         acting, fixed = _moved_bits(self.acting, left), _moved_bits(self.fixed, left)
-        return _Met(ordered, self.meeting, acting, fixed, self.exact, trees, self.most_asked)
+        return _Met(ordered, self.meeting, acting, fixed, self.exact, self.calls, found[0], found[-1], self.most_asked)
 
 
 def _moved_bits(mask: int, places: Sequence[int]) -> int:
@@ -468,7 +488,7 @@ def _smallest(
         for place, (one, other) in enumerate(zip(alone, pulls, strict=True))
     }
     smallest = sorted(size, key=lambda place: (size[place], -place))
-    wide = [place for place, lever in enumerate(ordered) if "request_id" not in (lever.scope or ())]
+    wide = [place for place, lever in enumerate(ordered) if not lever.scope and not _in_memory(lever)]
     fixed = 0
     for place in smallest:
         meet = max((int(one["mask"]) & ~fixed).bit_count() for one in sizes)
@@ -479,6 +499,18 @@ def _smallest(
         if (meet > MOST_EXACT or 1 << before > most_asked) and not needless:
             fixed |= 1 << place
     return fixed
+
+
+def _in_memory(lever: Lever) -> bool:
+    return type(lever).in_memory is not Lever.in_memory
+
+
+def _can_be_played(ordered: Sequence[Lever], sizes: Sequence[Mapping[str, int]], fixed: int) -> bool:
+    """Whether there is room and time for every coalition of every group: levers that look far are asked in each state anew."""
+    wide = [place for place, lever in enumerate(ordered) if "request_id" not in (lever.scope or ())]
+    before = (1 << max(wide, default=0)) - 1
+    asked = sum(int(size["requests"]) << (int(size["mask"]) & before & ~fixed).bit_count() for size in sizes)
+    return asked <= MOST_PLAYED and sum(int(size["requests"]) for size in sizes) <= MOST_CALLS
 
 
 def _states(size: Mapping[str, int], fixed: int) -> int:
@@ -561,22 +593,25 @@ def _orders(
     if met is None:
         return Orders(saving.quantize(MICRO), saving.quantize(MICRO), 1, 1, sampled=False)
     places = [place for place, lever in enumerate(ordered) if met.acting >> place & 1 or not lever.steady]
-    chosen = _some_orders(places, met.calls, met.most_asked)
+    chosen = _some_orders(places, met.meeting.rows.num_rows, met.most_asked)
     totals = met.meeting.totals(ordered, chosen)
-    scale = Fraction(1) if met.exact else _scale(met, alone, pulls)
+    sampled = met.seen is not met.trees or not met.exact
+    scale = _scale(met, alone, pulls) if sampled else Fraction(1)
     apart = [saving + _decimal(Fraction(total - totals[0]) * Fraction(UNIT) * scale) for total in totals]
     return Orders(
         min(apart).quantize(MICRO),
         max(apart).quantize(MICRO),
         len(chosen),
         factorial(len(places)),
-        sampled=not met.exact,
+        sampled=sampled,
     )
 
 
 def _scale(met: _Met, alone: Sequence[Pull], pulls: Sequence[Pull]) -> Fraction:
     """How many times more levers overlap in the whole log than in the sample."""
-    room = sum((amount for (name, _), amount in _sum(met.folds).items() if name == "room"), Fraction(0))
+    room = sum(
+        (amount for (name, _), amount in _sum(_by_fold(met.seen, met.fixed)).items() if name == "room"), Fraction(0)
+    )
     whole = sum(
         (Fraction(one.avoided_usd - other.avoided_usd) for one, other in zip(alone, pulls, strict=True)), Fraction(0)
     )

@@ -102,7 +102,7 @@ class Log:
     """Whether it matters whose bill goes down."""
     sight: Sight = field(init=False)
     _alone: dict[Lever, Pull] = field(default_factory=dict)
-    _steady: dict[Lever, str] = field(default_factory=dict)
+    _found: dict[Lever, str] = field(default_factory=dict)
     _scopes: dict[tuple[str, ...], str] = field(default_factory=dict)
     _columns: pa.Schema | None = None
 
@@ -174,7 +174,7 @@ class Log:
 
     def found_in(self, changed: str, lever: Lever) -> str | None:
         """What the lever finds where these calls have changed and it finds nothing in the log as it is. None: nothing can be."""
-        if lever in self._steady:
+        if lever.steady and lever in self._found:
             return None
         scopes = self.scopes(lever)
         if scopes is not None:
@@ -262,7 +262,7 @@ class Log:
     def _pulled(self, lever: Lever, usage: str, money: str, name: str) -> Pull:
         """What the lever does to these calls; without sums."""
         seen = self.sight.seen(lever, usage)
-        hits = self._hits(lever, seen)
+        hits = self._hits(lever, seen, as_logged=usage == self.usage)
         charged = priced_charges(self.engine, lever.charges(self.engine, seen, hits), self.book)
         counted = queries.run(self.engine, "row_count", into="replay_count", counted=hits)
         [found] = self.engine.fetch(counted).to_pylist()
@@ -284,25 +284,26 @@ class Log:
         )
         return Pull((), charged, after, moved)
 
-    def _hits(self, lever: Lever, usage: str) -> str:
-        if lever in self._steady:
-            return queries.run(self.engine, "replay_steady", hits=self._steady[lever], usage=usage)
+    def _hits(self, lever: Lever, usage: str, *, as_logged: bool) -> str:
+        if as_logged:
+            return self._found[lever]
+        if lever.steady and lever in self._found:
+            return queries.run(self.engine, "replay_steady", hits=self._found[lever], usage=usage)
         return lever.hits(self.engine, usage)
 
     def _keep_hits(self, lever: Lever) -> None:
-        """Ask a steady lever once: what it answers of the log holds for all states of it."""
-        if lever.steady and lever not in self._steady:
+        """Ask about the log as it is once: what a steady lever answers holds for all states of it."""
+        if lever not in self._found:
             self.no_calls()
             hits = lever.hits(self.engine, self.sight.seen(lever, self.usage))
-            into = f"replay_hits_{lever.name}_{len(self._steady)}"
-            self._steady[lever] = queries.run(self.engine, "replay_rest", into=into, pulled=hits, dirty=NO_CALLS)
+            into = f"replay_hits_{lever.name}_{len(self._found)}"
+            self._found[lever] = queries.run(self.engine, "replay_rest", into=into, pulled=hits, dirty=NO_CALLS)
 
-    def steady_hits(self, lever: Lever, calls: str) -> pa.Table | None:
-        """What a steady lever finds among these calls; None where it has to be asked."""
-        if lever not in self._steady:
-            return None
+    def found(self, lever: Lever, calls: str) -> pa.Table:
+        """What a lever finds among these calls, in the log as it is."""
+        self._keep_hits(lever)
         return self.engine.fetch(
-            queries.run(self.engine, "replay_only", into="replay_own_hits", usage=self._steady[lever], listed=calls)
+            queries.run(self.engine, "replay_only", into="replay_own_hits", usage=self._found[lever], listed=calls)
         )
 
     def _shifts(self, pull: Pull, earlier: str) -> tuple[Shift, ...]:
