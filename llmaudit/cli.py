@@ -271,6 +271,42 @@ def reconcile(
 
 
 @app.command()
+def verify(
+    baseline: Annotated[Path, typer.Option("--baseline", help="report.json that made the promises.")],
+    lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="JSON file to write.", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+    since: Annotated[
+        str | None, typer.Option(help="First day of the later calls.", show_default="the baseline's end")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="First day after them.", show_default=False)] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Where the work runs.", show_default="duckdb")] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Hold what a report promised against what later calls still have to save."""
+    from llmaudit import config as configs
+    from llmaudit import pipeline
+    from llmaudit.replay import promises as held
+    from llmaudit.report import plain
+    from llmaudit.report import promises as section
+
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        raise AuditError(f"{output}: name a file in a folder that is there.")
+    stated = configs.load(config, lake=lake, until=_day("--until", until), engine=engine.value if engine else None)
+    found = pipeline.verified(stated, baseline, _day("--since", since))
+    if output is not None:
+        output.write_text(plain.to_json(found), encoding="utf-8")
+    if not quiet:
+        typer.echo(section.text(plain.plain(found)))
+    broken = held.broken(found)
+    for finding in broken:
+        typer.echo(f"{finding} is called done, and later calls do not show it.", err=True)
+    return POLICY_BROKEN if broken else DONE
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where the files are written.")] = Path(),
 ) -> int:

@@ -46,7 +46,7 @@ from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.pricing import review
-from llmaudit.replay import FEWEST_DAYS, Plan, Replay, Step
+from llmaudit.replay import FEWEST_DAYS, Plan, Replay, Step, promises
 from llmaudit.report import last, shared
 
 Tell = Callable[[str], None]
@@ -87,9 +87,16 @@ class Run:
 
 
 def run(
-    config: AuditConfig, *, tell: Tell = lambda step: None, read: Callable[[str, int], None] = lambda name, size: None
+    config: AuditConfig,
+    *,
+    tell: Tell = lambda step: None,
+    read: Callable[[str, int], None] = lambda name, size: None,
+    keep: bool = True,
 ) -> Run:
-    """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend."""
+    """Audit what `config` names. `tell` hears of each step, `read` of each file. Raises AuditError for what a user can mend.
+
+    Without `keep`, the lake stays as the last report left it.
+    """
     chosen = _chosen(config)
     sharing = allocation.read(config.allocation)
     book = pricing.load(config.prices, config.price_book, config.tuning_targets)
@@ -154,7 +161,8 @@ def run(
         if config.compare is not None:
             report["findings_compared"] = savings.compared(last(config.compare), findings)
         engine.put("finding_calls", savings.calls_behind(engine, [*steps, *apart], findings))
-        _keep(config, lake, engine)
+        if keep:
+            _keep(config, lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
 
@@ -240,6 +248,27 @@ def upcoming(config: AuditConfig, as_of: date) -> pl.DataFrame:
         [ends] = _rows(engine, queries.run(engine, "log_ends"))
     factor = assemble.window(config, ends["first_at"], ends["last_at"], [])["month_factor"]
     return assemble.upcoming_frame(assemble.upcoming(found, factor))
+
+
+def verified(config: AuditConfig, baseline: Path, since: date | None) -> dict[str, Any]:
+    """What an earlier report promised against the lake's calls after it, or from `since`."""
+    before = last(baseline)
+    if before["window"]["end"] is None:
+        raise AuditError(f"{baseline}: this report has no window, so there is no telling which calls are later.")
+    since = since or date.fromisoformat(before["window"]["end"][:10])
+    held = run(replace(config, since=since), keep=False)
+    try:
+        if not held.report["totals"]["requests"]:
+            raise AuditError(
+                f"{config.lake} holds no calls from {since} on, which is after {baseline}. "
+                f"Take later logs in with: llmaudit ingest LOGS --lake {config.lake}"
+            )
+        models = _rows(held.engine, queries.run(held.engine, "endpoint_models"))
+        day = config.as_of or datetime.now(UTC).date()
+        promised = savings.with_status(before["findings"], kept(held.lake), day)
+        return promises.kept({**before, "findings": promised}, held.report, models)
+    finally:
+        held.close()
 
 
 def reconciled(engine: Engine, lake: Lake, config: AuditConfig) -> list[reconcile.Reconciled]:
