@@ -146,8 +146,8 @@ def run(
         tell("Writing the report")
         steps = [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")]
         apart = replay.declined_steps(pulled)
-        findings = _findings(steps, apart, replay, window, _evidence(engine, replay.usage, pulled, config.sandbox))
-        findings = savings.with_status(findings, decisions, day)
+        evidence = _evidence(engine, replay.usage, pulled, config.sandbox)
+        findings = savings.with_status(_findings(steps, apart, replay, window, evidence), decisions, day)
         moves = dossier.rows(verdicts, facts.endpoint_costs, findings, moving, _teachers(engine))
         report = _report(config, lake, book, facts, moves, headline, everything, findings, window)
         report["prices"] = _reviewed(engine, book, config, window)
@@ -161,8 +161,7 @@ def run(
         if config.compare is not None:
             report["findings_compared"] = savings.compared(last(config.compare), findings)
         engine.put("finding_calls", savings.calls_behind(engine, [*steps, *apart], findings))
-        if keep:
-            _keep(config, lake, engine)
+        _keep(config if keep else replace(config, lake=None), lake, engine)
         held.pop_all()
     return Run(config, lake, engine, book, took, report, tuple(pulled), replay, verdicts, discovery, scratch)
 

@@ -45,7 +45,7 @@ NOW = [
 
 
 def run(*told):
-    return CliRunner().invoke(app, [str(part) for part in told])
+    return CliRunner().invoke(app, [str(part) for part in told], standalone_mode=False)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,11 @@ def report(findings, costs):
         "findings": [
             {
                 "id": f"{lever}|{endpoint}|{model}",
-                **{"lever": lever, "endpoint": endpoint, "model": model, "grade": "A", "stage": "avoid"},
+                "lever": lever,
+                "endpoint": endpoint,
+                "model": model,
+                "grade": "A",
+                "stage": "avoid",
                 "status": "open",
                 "saving_usd": {"low": saving / 2, "expected": saving, "high": saving * 2},
             }

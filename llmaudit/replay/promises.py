@@ -13,6 +13,8 @@ from llmaudit.replay.pulls import ZERO
 Row = Mapping[str, Any]
 Place = tuple[str, str | None]
 """Lever and endpoint."""
+Usual = Mapping[tuple[str | None, str | None], Decimal]
+"""Endpoint and model -> share of the endpoint's calls."""
 
 REALISED, PARTLY = Decimal("0.8"), Decimal("0.2")
 """Shares of a promise that must have come true to be called so."""
@@ -74,7 +76,7 @@ def broken(found: Row) -> list[str]:
 
 
 def _line(
-    finding: Row, then: _Endpoint | None, later: _Endpoint | None, left: Decimal, ran: Mapping[str, Row], usual: Row
+    finding: Row, then: _Endpoint | None, later: _Endpoint | None, left: Decimal, ran: Mapping[str, Row], usual: Usual
 ) -> dict[str, Any]:
     line = {
         **{name: finding[name] for name in ("id", "lever", "grade", "endpoint", "model", "status")},
@@ -109,7 +111,7 @@ def _said(share: Decimal, scale: Decimal) -> str:
 
 
 def _cannot_tell(
-    finding: Row, then: _Endpoint | None, later: _Endpoint | None, left: Decimal, ran: Mapping[str, Row], usual: Row
+    finding: Row, then: _Endpoint | None, later: _Endpoint | None, left: Decimal, ran: Mapping[str, Row], usual: Usual
 ) -> str | None:
     """Why nothing can be said of a promise. None: something can."""
     analysis = ran.get(finding["lever"])
@@ -173,8 +175,7 @@ def _endpoints(report: Row) -> dict[str | None, _Endpoint]:
     }
 
 
-def _usual(models: Iterable[Row]) -> dict[tuple[str | None, str | None], Decimal]:
-    """Endpoint and model -> the share of the endpoint's calls."""
+def _usual(models: Iterable[Row]) -> Usual:
     rows: Sequence[Row] = list(models)
     calls: dict[str | None, int] = {}
     for row in rows:

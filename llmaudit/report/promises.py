@@ -21,11 +21,9 @@ def text(found: Mapping[str, Any]) -> str:
         own = [row for row in found["findings"] if row["verdict"] == verdict]
         lines += [line for row in sorted(own, key=_at_stake) for line in _line(row)]
     sums = found["totals"]
-    lines += [
-        "",
-        f"Promised {show.usd(sums['promised_usd'])} for the later calls: {show.usd(sums['realised_usd'])} has come true"
-        f"{_monthly(sums)}, {show.usd(sums['left_usd'])} is left to save.",
-    ]
+    promised, realised, left = (show.usd(sums[f"{name}_usd"]) for name in ("promised", "realised", "left"))
+    month = _monthly(sums)
+    lines += ["", f"Promised {promised} for the later calls: {realised} has come true{month}, {left} is left to save."]
     if sums["cannot_tell_usd"]:
         lines.append(f"Of {show.usd(sums['cannot_tell_usd'])} promised then nothing can be said.")
     if found["new"]:
