@@ -39,6 +39,12 @@ SAMPLE = {
     "template_hash": pl.Int64,
     "head_hash": pl.Int64,
     "tail_hash": pl.Int64,
+    "long_head_hash": pl.Int64,
+    "long_tail_hash": pl.Int64,
+    "system_head_hash": pl.Int64,
+    "system_tail_hash": pl.Int64,
+    "long_system_head_hash": pl.Int64,
+    "long_system_tail_hash": pl.Int64,
     "tools_hash": pl.Int64,
     "system_hash": pl.Int64,
     "system": pl.String,
@@ -85,6 +91,7 @@ def log(calls):
     rows = []
     for n, call in enumerate(calls):
         system, words = call.get("system"), " ".join(masked_words(call.get("prompt") or "")).split()
+        told = " ".join(masked_words(system or "")).split()
         row = dict.fromkeys(SAMPLE) | {
             "request_id": f"r{n}",
             "model": "m",
@@ -94,6 +101,12 @@ def log(calls):
             "system_hash": keyed(system) if system else None,
             "head_hash": keyed(" ".join(words[:4])) if words else None,
             "tail_hash": keyed(" ".join(words[-4:])) if words else None,
+            "long_head_hash": keyed(" ".join(words[:12])) if words else None,
+            "long_tail_hash": keyed(" ".join(words[-12:])) if words else None,
+            "system_head_hash": keyed(" ".join(told[:4])) if told else None,
+            "system_tail_hash": keyed(" ".join(told[-4:])) if told else None,
+            "long_system_head_hash": keyed(" ".join(told[:12])) if told else None,
+            "long_system_tail_hash": keyed(" ".join(told[-12:])) if told else None,
             "call_key": hashlib.md5(f"call {n}".encode()).hexdigest(),
             "output": "fine",
         }
@@ -355,6 +368,37 @@ def test_rules_reach_calls_outside_the_sample():
     rules = discover(everything.head(40)).rules
     assert set(rules["key_kind"]) <= set(KINDS)
     assert assign(everything, rules).null_count() == 0
+
+
+def varied_on_top(rng, asks):
+    """A system prompt that begins in another way every time, and ends as the endpoint's always does."""
+    customer = f"{rng.choice(WORDS)} & {rng.choice(WORDS)}".title()
+    tops = (
+        f"You are the desk of {customer}.",
+        f"{customer}: {chatter(rng, 6)}.",
+        f"Context:\n{chatter(rng, 100)}\n\n{chatter(rng, 60)}",
+    )
+    return f"{tops[asks % 3]}\n\n{['Name the team that answers this.', 'Rewrite it as one polite sentence, please.', 'Is the claim in it covered? Answer yes or no.'][asks % 3]}"
+
+
+def test_rules_reach_the_whole_log_where_the_system_prompt_begins_with_what_varies():
+    rng = random.Random(18)
+    calls = [{"system": varied_on_top(rng, n), "prompt": chatter(rng)} for n in range(600)]
+    everything = log(calls)
+    assert everything["template_hash"].n_unique() > 500
+    given = assign(everything, discover(everything.head(150)).rules)
+    assert adjusted_rand_score([n % 3 for n in range(600)], given.fill_null("").to_list()) == 1.0
+    assert given.null_count() == 0
+
+
+def test_prompts_that_open_alike_for_four_words_are_told_apart_by_their_longer_openings():
+    rng = random.Random(19)
+    tasks = ["sorts mail by team", "sorts mail by mood", "writes the release notes", "answers in rhymes"]
+    calls = [{"prompt": f"You are a worker who {tasks[n % 4]} for the shop.\n{chatter(rng)}"} for n in range(400)]
+    everything = log(calls)
+    assert everything["head_hash"].n_unique() == 1
+    given = assign(everything, discover(everything.head(200)).rules)
+    assert adjusted_rand_score([n % 4 for n in range(400)], given.fill_null("").to_list()) == 1.0
 
 
 def test_discovery_does_not_depend_on_row_order():

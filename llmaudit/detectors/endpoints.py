@@ -21,7 +21,19 @@ from llmaudit.detectors.words import SLOT, ends, mask, stable_hash
 
 Ints = npt.NDArray[np.int64]
 
-KINDS = ("system", "template", "head", "tail", "tools")
+KINDS = (
+    "system",
+    "template",
+    "long_system_tail",
+    "long_system_head",
+    "system_tail",
+    "system_head",
+    "long_head",
+    "long_tail",
+    "head",
+    "tail",
+    "tools",
+)
 """Order in which rules apply: the first kind that names an endpoint wins."""
 
 OTHER = "other"
@@ -45,6 +57,10 @@ _FILLING = frozenset(_FILLING_WORDS.split())
 _TOOL_SETS = 3
 _MIN_CALLS = 5
 _PURE, _FEW_KEYS = 0.95, 0.2
+_FEW_TEMPLATES = 3
+_SYSTEM_ENDS = ("long_system_tail", "long_system_head", "system_tail", "system_head")
+_USER_ENDS = ("long_head", "long_tail", "head", "tail")
+_OTHER_END = {"head": "tail", "tail": "head"}
 _MIN_LEFT, _MIN_LIKENESS, _MAX_TOPICS = 20, 0.3, 30
 _SHOWN = 600
 
@@ -313,9 +329,9 @@ def _rules(calls: pl.DataFrame) -> pl.DataFrame:
     sources = {
         "system": known.filter(pl.col("template_hash").is_in(several)),
         "template": known,
-        "head": worded,
-        "tail": worded,
         "tools": known,
+        **dict.fromkeys(_SYSTEM_ENDS, known),
+        **dict.fromkeys(_USER_ENDS, worded),
     }
     rules = [rule for kind in KINDS for rule in _kind_rules(kind, sources[kind])]
     return pl.DataFrame(rules, schema=RULES, orient="row").sort(list(RULES), nulls_last=True)
@@ -346,16 +362,27 @@ def _kind_rules(kind: str, known: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
 def _telling(kind: str, known: pl.DataFrame) -> set[str]:
     """Endpoints that this kind of key describes.
 
-    An opening in the user's own words says nothing of the endpoint if the closing words are the template's, and the
-    other way round.
+    A system prompt is known by its opening; by its first or last words only where a context, a customer or a day makes the opening another
+    one from call to call. An opening in the user's own words says nothing of the endpoint if the closing words are the template's,
+    and the other way round; of long openings and closings only those count that hardly vary.
     """
-    if kind not in ("head", "tail"):
+    if kind in ("system", "tools"):
         return set(known["endpoint"])
-    spread = known.group_by("endpoint").agg(
-        (pl.col(name).n_unique() / pl.len()).alias(name) for name in ("head_hash", "tail_hash")
-    )
-    mine, other = ("head_hash", "tail_hash") if kind == "head" else ("tail_hash", "head_hash")
-    return set(spread.filter((pl.col(mine) <= _FEW_KEYS) | (pl.col(mine) <= pl.col(other)))["endpoint"])
+    columns = [f"{name}_hash" for name in ("template", *_SYSTEM_ENDS, *_USER_ENDS)]
+    distinct = known.group_by("endpoint").agg(pl.len(), *(pl.col(name).drop_nulls().n_unique() for name in columns))
+    few = {name: (pl.col(name) > 0) & (pl.col(name) <= _FEW_KEYS * pl.col("len")) for name in columns}
+    varied = pl.col("template_hash") > _FEW_TEMPLATES
+    mine = f"{kind}_hash"
+    if kind == "template":
+        by_ends = pl.any_horizontal(few[f"{name}_hash"] for name in _SYSTEM_ENDS)
+        tells = ~(varied & ~few[mine] & by_ends)
+    elif kind in _SYSTEM_ENDS:
+        tells = varied & few[mine]
+    elif kind in _OTHER_END:
+        tells = few[mine] | (pl.col(mine) <= pl.col(f"{_OTHER_END[kind]}_hash"))
+    else:
+        tells = few[mine]
+    return set(distinct.filter(tells)["endpoint"])
 
 
 def _winner(endpoints: Iterable[str]) -> str | None:

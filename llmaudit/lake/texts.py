@@ -41,16 +41,22 @@ MOST_REMEMBERED = 2_000_000
 _KEPT = pa.schema([field for field in TEXTS if field.name != "batch_id"])
 _KINDS = {TOOLS: "tools", SYSTEM: "system", MESSAGE: "message"}
 
-_VARIABLE = r"[0-9a-z_.:+-]*[0-9][0-9a-z_.:+-]*"
-_HEAD = r"^\s*(?P<words>\S+(?:\s+\S+){0,3})"
-_TAIL = r"(?P<words>(?:\S+\s+){0,3}\S+)\s*$"
+_DAY = r"\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b"
+_MONTH = (
+    r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
+    r"|dec(?:ember)?)\b"
+)
+_VARIABLE = rf"[0-9a-z_.:+-]*[0-9][0-9a-z_.:+-]*|{_DAY}|{_MONTH}"
+SHORT_WORDS, LONG_WORDS = 4, 12
 
 
 def masked(texts: pa.Array) -> pa.Array:
-    """Lower-cased texts in which every word with a digit (times, ids, numbers) is `#`.
+    """Lower-cased texts in which every word with a digit (times, ids, numbers), weekday and month is `#`.
 
     >>> masked(pa.array(["Now 2026-10-01T05:03:48Z, ticket 4711 of req_72c931e5"])).to_pylist()
     ['now #, ticket # of #']
+    >>> masked(pa.array(["Today is Thursday, 26 November 2026."])).to_pylist()
+    ['today is #, # # #']
     """
     return pc.replace_substring_regex(pc.utf8_lower(texts), _VARIABLE, "#")
 
@@ -117,8 +123,11 @@ class Read:
         chain, chain_bytes = pieces.chain()
         openings = pc.utf8_slice_codeunits(pieces.system_text(), 0, OPENING_CHARACTERS)
         template = hashes_of(_each_once(pc.coalesce(calls["system_head"], openings), masked), key)
-        opening, closing = _ends(pc.coalesce(calls["first_user"], pieces.first_user()))
-        heads = hashes_of(opening, key)
+        asked, told = pc.coalesce(calls["first_user"], pieces.first_user()), pieces.system_text()
+        ends = {
+            **{f"{name}_hash": hashes_of(part, key) for name, part in _ends(asked, "").items()},
+            **{f"{name}_hash": hashes_of(part, key) for name, part in _ends(told, "system_").items()},
+        }
         return {
             "prompt_hash": pieces.last(chain),
             "system_hash": pieces.system_hash(),
@@ -126,8 +135,7 @@ class Read:
             "params_hash": hashes_of(calls["params_text"], key, _sorted_json),
             "output_hash": hashes_of(calls["output_text"], key),
             "template_hash": template,
-            "head_hash": heads,
-            "tail_hash": hashes_of(closing, key),
+            **ends,
             "message_hashes": pieces.lists(pieces.hashes),
             "prefix_hashes": pieces.lists(chain),
             "prefix_bytes": pieces.lists(chain_bytes),
@@ -135,7 +143,7 @@ class Read:
             "prompt_bytes": pieces.prompt_bytes(),
             "output_bytes": pc.binary_length(calls["output_text"].cast(pa.binary())).cast(pa.int64()),
             **pieces.block_columns(chain),
-            "stratum": self._strata(pc.coalesce(template, heads)),
+            "stratum": self._strata(pc.coalesce(template, ends["long_head_hash"])),
         }
 
     def texts(self, rows: pa.RecordBatch, files: Ints) -> pa.Table:
@@ -209,13 +217,18 @@ def _sorted_json(text: str) -> str:
         return text
 
 
-def _ends(first_user: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """First and last four words of each text, masked."""
-    encoded = first_user.dictionary_encode()
+def _ends(texts: pa.Array, of: str) -> dict[str, pa.Array]:
+    """The first and last words of each text, masked: a few and some more."""
+    encoded = texts.dictionary_encode()
     starts = pc.utf8_slice_codeunits(encoded.dictionary, 0, END_CHARACTERS)
     ends = pc.utf8_slice_codeunits(encoded.dictionary, -END_CHARACTERS, None)
-    found = [_each_once(_words(texts, part), masked) for texts, part in ((starts, _HEAD), (ends, _TAIL))]
-    return found[0].take(encoded.indices), found[1].take(encoded.indices)
+    found = {}
+    for name, words in (("", SHORT_WORDS), ("long_", LONG_WORDS)):
+        head = _words(starts, rf"^\s*(?P<words>\S+(?:\s+\S+){{0,{words - 1}}})")
+        tail = _words(ends, rf"(?P<words>(?:\S+\s+){{0,{words - 1}}}\S+)\s*$")
+        found[f"{name}{of}head"] = _each_once(head, masked).take(encoded.indices)
+        found[f"{name}{of}tail"] = _each_once(tail, masked).take(encoded.indices)
+    return found
 
 
 def _words(texts: pa.Array, part: str) -> pa.Array:

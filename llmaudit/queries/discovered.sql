@@ -5,7 +5,20 @@
 -- columns:  request_id, endpoint
 with
     unlabelled as (
-        select request_id, system_hash, template_hash, head_hash, tail_hash, tools_hash, response_format
+        select
+            request_id,
+            system_hash,
+            template_hash,
+            long_system_tail_hash,
+            long_system_head_hash,
+            system_tail_hash,
+            system_head_hash,
+            long_head_hash,
+            long_tail_hash,
+            head_hash,
+            tail_hash,
+            tools_hash,
+            response_format
         from calls
         where endpoint is null
     ),
@@ -23,14 +36,68 @@ with
             response_format
         from unlabelled
         union all
-        select request_id, 3 as place, 'head' as key_kind, head_hash as key_hash, tools_hash, response_format
-        from unlabelled
-        union all
-        select request_id, 4 as place, 'tail' as key_kind, tail_hash as key_hash, tools_hash, response_format
+        select
+            request_id,
+            3 as place,
+            'long_system_tail' as key_kind,
+            long_system_tail_hash as key_hash,
+            tools_hash,
+            response_format
         from unlabelled
         union all
         select
-            request_id, 5 as place, 'tools' as key_kind, tools_hash as key_hash, tools_hash, response_format
+            request_id,
+            4 as place,
+            'long_system_head' as key_kind,
+            long_system_head_hash as key_hash,
+            tools_hash,
+            response_format
+        from unlabelled
+        union all
+        select
+            request_id,
+            5 as place,
+            'system_tail' as key_kind,
+            system_tail_hash as key_hash,
+            tools_hash,
+            response_format
+        from unlabelled
+        union all
+        select
+            request_id,
+            6 as place,
+            'system_head' as key_kind,
+            system_head_hash as key_hash,
+            tools_hash,
+            response_format
+        from unlabelled
+        union all
+        select
+            request_id,
+            7 as place,
+            'long_head' as key_kind,
+            long_head_hash as key_hash,
+            tools_hash,
+            response_format
+        from unlabelled
+        union all
+        select
+            request_id,
+            8 as place,
+            'long_tail' as key_kind,
+            long_tail_hash as key_hash,
+            tools_hash,
+            response_format
+        from unlabelled
+        union all
+        select request_id, 9 as place, 'head' as key_kind, head_hash as key_hash, tools_hash, response_format
+        from unlabelled
+        union all
+        select request_id, 10 as place, 'tail' as key_kind, tail_hash as key_hash, tools_hash, response_format
+        from unlabelled
+        union all
+        select
+            request_id, 11 as place, 'tools' as key_kind, tools_hash as key_hash, tools_hash, response_format
         from unlabelled
     ),
     matched as (

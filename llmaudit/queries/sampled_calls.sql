@@ -4,7 +4,9 @@
 -- params:   per_stratum
 -- columns:  request_id, endpoint, model, started_at, status, temperature, response_format, tools_offered,
 -- template_hash,
--- head_hash, tail_hash, tools_hash, system_hash, message_hashes, output_hash, output_tokens,
+-- head_hash, tail_hash, long_head_hash, long_tail_hash, system_head_hash, system_tail_hash,
+-- long_system_head_hash, long_system_tail_hash, tools_hash,
+-- system_hash, message_hashes, output_hash, output_tokens,
 -- reasoning_tokens, call_key
 with
     placed as (
@@ -24,6 +26,12 @@ select
     c.template_hash,
     c.head_hash,
     c.tail_hash,
+    c.long_head_hash,
+    c.long_tail_hash,
+    c.system_head_hash,
+    c.system_tail_hash,
+    c.long_system_head_hash,
+    c.long_system_tail_hash,
     c.tools_hash,
     c.system_hash,
     c.message_hashes,
