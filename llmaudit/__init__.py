@@ -24,6 +24,7 @@ __all__ = [
     "FailedCalls",
     "FineTune",
     "PromptCaching",
+    "RightSize",
     "ServiceTier",
     "TruncatedOutputs",
     "UnusedTools",
@@ -44,6 +45,7 @@ _HOMES = {
     "FailedCalls": "llmaudit.levers.failed_calls",
     "FineTune": "llmaudit.levers.fine_tune",
     "PromptCaching": "llmaudit.levers.prompt_caching",
+    "RightSize": "llmaudit.levers.right_size",
     "ServiceTier": "llmaudit.levers.service_tier",
     "TruncatedOutputs": "llmaudit.levers.truncated_outputs",
     "UnusedTools": "llmaudit.levers.unused_tools",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from llmaudit.levers.failed_calls import FailedCalls
     from llmaudit.levers.fine_tune import FineTune
     from llmaudit.levers.prompt_caching import PromptCaching
+    from llmaudit.levers.right_size import RightSize
     from llmaudit.levers.service_tier import ServiceTier
     from llmaudit.levers.truncated_outputs import TruncatedOutputs
     from llmaudit.levers.unused_tools import UnusedTools

@@ -82,7 +82,6 @@ EDGE = timedelta(hours=6)
 
 NOT_BUILT = {
     "semantic_duplicates": "near-equal requests are not compared yet",
-    "right_size": "cheaper sibling models are not compared yet",
     "self_host": "inference on own hardware is not priced yet",
     "reserved_capacity": "commitments are not simulated yet",
     "forecast": "no forecast is made yet",

@@ -45,6 +45,7 @@ from llmaudit.lake.sampling import SAMPLE_PER_STRATUM
 from llmaudit.levers.base import Lever
 from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune
+from llmaudit.levers.right_size import RightSize
 from llmaudit.pricing import review
 from llmaudit.replay import FEWEST_DAYS, Plan, Replay, Step, promises
 from llmaudit.report import last, shared
@@ -482,7 +483,14 @@ def _tuning(config: AuditConfig, book: pricing.Book) -> FineTune:
 def _instances(chosen: Sequence[str], config: AuditConfig, moving: dossier.Moving) -> list[Lever]:
     """The levers to pull, with their settings. Endpoints that would cost more on a tuned model are not moved."""
     pulled = [levers.make(name, _settings(name, config)) for name in chosen if name != FineTune.name]
-    return [*pulled, moving.to_pull] if moving.to_pull else pulled
+    if moving.to_pull is None:
+        return pulled
+    return [*(_beside(lever, moving.to_pull.endpoints or ()) for lever in pulled), moving.to_pull]
+
+
+def _beside(lever: Lever, tuned: Sequence[str]) -> Lever:
+    """A call takes one route: endpoints that move to a tuned model move to no other."""
+    return replace(lever, leave=(*lever.leave, *tuned)) if isinstance(lever, RightSize) else lever
 
 
 def _wanted(engine: Engine, config: AuditConfig) -> str:

@@ -173,7 +173,7 @@ def gather(
     """
     low, high = interval(folds.right, trial.groups, binary=trial.binary, redrawn=REDRAWN)
     agreement = float(folds.right.mean())
-    taken = _taken(folds)
+    taken = taken_by(folds)
     exact = folds.right[taken] >= 1
     # Where not even the upper end is better than guessing, no further trial can change what is said: most of the time is saved.
     is_open = high > trial.baseline + HOPELESS
@@ -316,17 +316,17 @@ def _curve(judge: Judge, folds: Folds) -> Iterator[tuple[int, float]]:
         yield size, float(np.mean(scores))
 
 
-def _taken(folds: Folds) -> npt.NDArray[np.bool_]:
+def taken_by(folds: Folds) -> npt.NDArray[np.bool_]:
     """Rows the student would take, by a bar that was set on the other folds."""
     exact = (folds.right >= 1).astype(np.float64)
     taken = np.zeros(len(exact), dtype=bool)
     for fold in np.unique(folds.fold_of):
         others = folds.fold_of != fold
-        taken |= (folds.fold_of == fold) & (folds.sure >= _bar(exact[others], folds.sure[others]))
+        taken |= (folds.fold_of == fold) & (folds.sure >= bar(exact[others], folds.sure[others]))
     return taken
 
 
-def _bar(exact: Floats, sure: Floats) -> float:
+def bar(exact: Floats, sure: Floats) -> float:
     """The lowest lead from which on the calls meet TARGET; infinite if too few ever do."""
     order = np.argsort(-sure, kind="stable")
     reached = np.cumsum(exact[order]) / np.arange(1, len(order) + 1) >= TARGET

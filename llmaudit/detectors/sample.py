@@ -27,6 +27,13 @@ def load(engine: Engine, *, per_stratum: int) -> pl.DataFrame:
     )
 
 
+def prompts(engine: Engine) -> dict[str, str]:
+    """The prompt of each sampled call whose text was kept, by `call_key`, from the tables that `load` made."""
+    sample, known = pl.DataFrame(engine.fetch("sample")), pl.DataFrame(engine.fetch("sample_texts"))
+    found = _prompts(sample, known).drop_nulls("prompt")
+    return dict(zip(found["call_key"], found["prompt"], strict=True))
+
+
 def _prompts(sample: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     pieces = (
         sample.select(

@@ -15,6 +15,7 @@ from llmaudit import queries
 from llmaudit.engine.base import Engine
 from llmaudit.pricing.book import Book, Wide
 from llmaudit.pricing.relations import put_relations
+from llmaudit.pricing.siblings import put_siblings
 
 TIERS = ("standard", "batch", "flex", "priority", "fast", "ultrafast")
 
@@ -38,8 +39,9 @@ the one below it. `has_surcharge`: the region costs more than the model elsewher
 
 
 def put_offers(engine: Engine, usage: str, book: Book) -> str:
-    """Make the tables `offers` and `relations` for the models of `usage`."""
+    """Make the tables `offers`, `relations` and `siblings` for the models of `usage`."""
     put_relations(engine, usage, book)
+    put_siblings(engine, usage, book)
     named = engine.fetch(queries.run(engine, "priced_names", into="offered_names", usage=usage)).to_pylist()
     places = dict.fromkeys((row["provider"], row["model"], row["region"]) for row in named)
     rows = [row for place in places for row in _offers(book, *place)]
