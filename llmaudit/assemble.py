@@ -15,12 +15,13 @@ import polars as pl
 
 from llmaudit import report as reports
 from llmaudit.config import AuditConfig
+from llmaudit.detectors.migrations import Paired
 from llmaudit.pricing import Exchange
 from llmaudit.pricing.review import Review
 from llmaudit.reconcile import Place, Reconciled, bridge
 from llmaudit.reconcile.bridge import Bridge
 from llmaudit.reconcile.rounding import MICRO, shared
-from llmaudit.replay import Charged, Interval, Plan, Saved, Step, interval
+from llmaudit.replay import Charged, Interval, Plan, Saved, Step, interval, realised
 
 Row = Mapping[str, Any]
 Site = tuple[str | None, str | None]
@@ -362,6 +363,42 @@ def plan(headline: Plan, everything: Plan) -> dict[str, Any]:
 
 def steps(plan: Plan) -> list[dict[str, Any]]:
     return [_step(step) for step in plan.steps]
+
+
+def migrations(
+    found: Sequence[realised.Move],
+    same_prompts: Mapping[str, Paired | None],
+    near_equal: Mapping[str, Paired | None],
+    before: Row | None,
+) -> list[dict[str, Any]]:
+    """Each endpoint that went on on a cheaper model: what came of it, and what `before`, an earlier report, had promised."""
+    lines = []
+    for move in found:
+        promised = realised.promise(move, before or {})
+        paired = [pairs.get(move.endpoint) for pairs in (same_prompts, near_equal)]
+        lines.append(
+            {
+                **{name: getattr(move, name) for name in _MIGRATION},
+                "since": move.since.isoformat(),
+                "until": move.until.isoformat(),
+                "fell_back_share": move.fell_back_share,
+                "saving_usd": move.saving_usd,
+                "promised_saving_usd": dict(promised.saving_usd) if promised.saving_usd else None,
+                "promise": realised.kept(move, promised),
+                **{
+                    name: asdict(pair) if pair else None
+                    for name, pair in zip(("agreement", "near_agreement"), paired, strict=True)
+                },
+                "promised_agreement": dict(promised.agreement) if promised.agreement else None,
+            }
+        )
+    return lines
+
+
+_MIGRATION = (
+    *("endpoint", "old_provider", "old_model", "new_provider", "new_model"),
+    *("asked_requests", "moved_requests", "fell_back_requests", "stayed_requests", "cost_usd", "before_usd"),
+)
 
 
 def bills(found: Sequence[Reconciled]) -> list[dict[str, Any]]:

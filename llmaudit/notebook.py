@@ -69,6 +69,13 @@ _STEPS: _Columns = {
     **dict.fromkeys(("lever", "stage", "grade"), pl.String),
     **dict.fromkeys(("standalone_usd", "in_order_usd", "shapley_usd", "after_usd"), _USD),
 }
+_MIGRATIONS: _Columns = {
+    **dict.fromkeys(("endpoint", "old_model", "new_model", "since"), pl.String),
+    **dict.fromkeys(("moved_requests", "fell_back_requests", "stayed_requests"), pl.Int64),
+    **dict.fromkeys(("cost_usd", "before_usd", "saving_usd", "promised_usd"), _USD),
+    "promise": pl.String,
+    **dict.fromkeys(("agreement", "near_agreement"), pl.Float64),
+}
 _BRIDGE: _Columns = {
     **dict.fromkeys(("start", "end", "currency", "part", "provider", "model"), pl.String),
     **dict.fromkeys(("amount", "before", "after"), _USD),
@@ -189,6 +196,18 @@ class Audit:
             for v in self.data["fine_tune"]
         ]
         return _frame(rows, _VERDICTS)
+
+    def migrations(self) -> pl.DataFrame:
+        """Endpoints that went on on a cheaper model: realised against promised (with `compare`), and whether answers agree."""
+        rows = [
+            {
+                **row,
+                "promised_usd": (row["promised_saving_usd"] or {}).get("expected"),
+                **{name: (row[name] or {}).get("estimate") for name in ("agreement", "near_agreement")},
+            }
+            for row in self.data["migrations"]
+        ]
+        return _frame(rows, _MIGRATIONS)
 
     def bridge(self, by: str = "part") -> pl.DataFrame:
         """What led from one month's cost (or week's, or the compared report's) to the next one's, by `part` or by `model` too.

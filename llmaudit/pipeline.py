@@ -31,7 +31,7 @@ from llmaudit import (
 )
 from llmaudit import engine as engines
 from llmaudit.config import AuditConfig, days_between
-from llmaudit.detectors import endpoints, sample
+from llmaudit.detectors import endpoints, migrations, sample
 from llmaudit.detectors.verdicts import Verdict, judge
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
@@ -47,7 +47,7 @@ from llmaudit.levers.exact_duplicates import cache_hits
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.levers.right_size import RightSize
 from llmaudit.pricing import review
-from llmaudit.replay import FEWEST_DAYS, Plan, Replay, Step, promises
+from llmaudit.replay import FEWEST_DAYS, Plan, Replay, Step, promises, realised
 from llmaudit.report import last, shared
 
 Tell = Callable[[str], None]
@@ -55,6 +55,7 @@ Tell = Callable[[str], None]
 
 ZERO = Decimal(0)
 NOON = time(12)
+MOST_ANSWERS_COMPARED = 20_000
 
 
 @dataclass
@@ -120,9 +121,8 @@ def run(
         tell("Asking questions")
         facts = _facts(engine, unmetered, config, stored, book)
         tell("Judging endpoints")
-        verdicts = judge(
-            found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left"), facts.costs
-        )
+        labelled = found.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left")
+        verdicts = judge(labelled, facts.costs)
         tell("Replaying levers")
         window = assemble.window(config, *_extent(facts), [*facts.sources, *facts.extents])
         decisions, day = kept(lake), config.as_of or datetime.now(UTC).date()
@@ -151,16 +151,20 @@ def run(
         findings = savings.with_status(_findings(steps, apart, replay, window, evidence), decisions, day)
         moves = dossier.rows(verdicts, facts.endpoint_costs, findings, moving, _teachers(engine))
         report = _report(config, lake, book, facts, moves, headline, everything, findings, window)
-        report["prices"] = _reviewed(engine, book, config, window)
-        report["allocation"] = _allocated(engine, book, sharing, report["window"]["days"])
-        report["prompt_caching"] = assemble.prompt_caching(_outlook(engine), report["findings"])
+        before = last(config.compare) if config.compare is not None else None
+        report |= {
+            "prices": _reviewed(engine, book, config, window),
+            "allocation": _allocated(engine, book, sharing, report["window"]["days"]),
+            "prompt_caching": assemble.prompt_caching(_outlook(engine), report["findings"]),
+            "migrations": _migrations(engine, book, labelled, before),
+        }
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))
         report["warnings"] = doubts.warnings(
             config, report, book.as_of, took, lake.ingests(), facts.likely, facts.reused_ids
         )
         report["warnings"] += doubts.rewritten(_remember(config, lake, engine, book))
-        if config.compare is not None:
-            report["findings_compared"] = savings.compared(last(config.compare), findings)
+        if before is not None:
+            report["findings_compared"] = savings.compared(before, findings)
         engine.put("finding_calls", savings.calls_behind(engine, [*steps, *apart], findings))
         _keep(config if keep else replace(config, lake=None), lake, engine)
         held.pop_all()
@@ -601,6 +605,25 @@ def _reviewed(engine: Engine, book: pricing.Book, config: AuditConfig, window: M
     as_of = config.as_of or datetime.now(UTC).date()
     found = review.review(engine, book, "metered", "money", as_of)
     return assemble.prices(found, review.due(engine, book.user.contract, covered), window["month_factor"])
+
+
+def _migrations(
+    engine: Engine, book: pricing.Book, sampled: pl.DataFrame, before: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Endpoints that went on on a cheaper model: what they cost since, and whether the answers are still the same."""
+    found = realised.migrations(engine, book)
+    if not found:
+        return []
+    pairs = pl.DataFrame(engine.fetch(queries.run(engine, "migrations_pairs")))
+    queries.run(engine, "migrations_texts", params={"most": MOST_ANSWERS_COMPARED}, text_rows="texts")
+    texts = dict(pl.DataFrame(engine.fetch("migrations_texts")).iter_rows())
+    near_equal = {
+        move.endpoint: migrations.on_near_equal_inputs(
+            sampled.filter(pl.col("endpoint") == move.endpoint), move.old_model, move.new_model
+        )
+        for move in found
+    }
+    return assemble.migrations(found, migrations.on_the_same_prompts(pairs, texts), near_equal, before)
 
 
 def _extent(facts: _Facts) -> tuple[datetime | None, datetime | None]:
