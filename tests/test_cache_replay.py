@@ -19,6 +19,7 @@ MODELS = (
     ("anthropic", "claude-haiku-4-5"),
     ("acme", "acme-1"),
 )
+COUNTED = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
 LEVERS = (
     PromptCaching(),
     PromptCaching(common_calls=2),
@@ -69,6 +70,7 @@ def calls(draw, number):
         duration_ms=draw(st.sampled_from((None, 2_000.0))),
         first_token_ms=draw(st.sampled_from((None, 900.0))),
         billable=draw(st.sampled_from((True, True, False))),
+        prompt_bytes=draw(st.sampled_from((40, 40, None))),
         input_tokens=tokens,
         cache_read_tokens=reads,
         cache_write_tokens=draw(st.sampled_from((None, 0, tokens - reads))),
@@ -99,7 +101,7 @@ def test_memory_and_sql_find_the_same_calls_and_tokens_in_every_state(duck, rows
 def _moved(logged, other):
     """The calls in a later state: some avoided, some with another model and other counts."""
     state = logged
-    for name in ("provider", "model", "region", "billable", "input_tokens", "cache_read_tokens", "cache_write_tokens"):
+    for name in ("provider", "model", "region", "billable", "prompt_bytes", *COUNTED):
         values = [row[name] for row in other][: len(logged)]
         now = pa.array([*values, *state[name].to_pylist()[len(values) :]], state.schema.field(name).type)
         state = state.set_column(state.schema.get_field_index(name), name, now)

@@ -45,7 +45,7 @@ class CacheReplay:
         "prompt_hash",
         "template_hash",
     )
-    changing: ClassVar[tuple[str, ...]] = ("provider", "model", "region", "billable", *COUNTS)
+    changing: ClassVar[tuple[str, ...]] = ("provider", "model", "region", "billable", "prompt_bytes", *COUNTS)
 
     choose: Choose
     common_calls: int
@@ -64,7 +64,8 @@ class CacheReplay:
         self._lie()
         self._count: dict[str, Ints] = {name: np.empty(0, np.int64) for name in COUNTS}
         self._origin = self._name = np.empty(0, np.int64)
-        self._billable = np.empty(0, bool)
+        self._is_made = np.empty(0, bool)
+        """Billable, and with the prompt that its hash names."""
         self._sorted: tuple[Ints, Ints, Ints] | None = None
 
     # --- what does not change -----------------------------------------------------------------------
@@ -127,8 +128,8 @@ class CacheReplay:
         first = not len(self._origin)
         self._origin = np.concatenate([self._origin, origin])
         self._name = np.concatenate([self._name, _numbered(columns, self._names)])
-        billable = pc.fill_null(versions["billable"], False).to_numpy(zero_copy_only=False)
-        self._billable = np.concatenate([self._billable, billable])
+        made = pc.and_(pc.fill_null(versions["billable"], False), pc.is_valid(versions["prompt_bytes"]))
+        self._is_made = np.concatenate([self._is_made, made.to_numpy(zero_copy_only=False)])
         for name in COUNTS:
             self._count[name] = np.concatenate([self._count[name], _ints(versions[name].fill_null(0))])
         self._describe()
@@ -158,7 +159,7 @@ class CacheReplay:
         name = self._name[versions]
         tokens = self._count["input_tokens"][versions]
         origin = self._origin[versions]
-        covered = self._billable[versions] & self._is_ruled[name] & (tokens > 0) & (self.chain_bytes[origin] > 0)
+        covered = self._is_made[versions] & self._is_ruled[name] & (tokens > 0) & (self.chain_bytes[origin] > 0)
         there = np.flatnonzero(covered)
         if not len(there):
             return there, FOUND.empty_table()
