@@ -592,6 +592,18 @@ def test_short_answers_alone_are_not_evidence():
     assert result.profile["labels"] == 2
 
 
+def test_an_answer_that_follows_from_counting_does_not_move():
+    rng = random.Random(27)
+    calls = []
+    for _ in range(400):
+        steps = rng.randint(3, 16)
+        calls.append({"prompt": " ".join(rng.choices(WORDS, k=steps)), "output": "far" if steps > 9 else "near"})
+    result = verdict(calls)
+    assert result.agreement.low > result.agreement.baseline + 0.25
+    assert result.evidence.by_looks > 0.95
+    assert (result.verdict, result.reason_code) == ("evaluate", "looks_tell")
+
+
 def test_letters_of_a_menu_that_changes_are_not_labels():
     rng = random.Random(27)
     calls = []

@@ -115,6 +115,8 @@ class Evidence:
     """How often the same input got the same answer in the log: the ceiling. None without repeats."""
     repeats: int
     """Pairs of equal inputs behind `self_agreement`."""
+    by_looks: float | None = None
+    """Agreement of a rule that sees length, digits and marks of the input and no word; None for structured answers and where nothing was learned."""
     fields: tuple[FieldEvidence, ...] = ()
     """Field by field, for answers that have fields."""
     disagreements: tuple[Disagreement, ...] = ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from llmaudit.detectors.evidence import (
     FOLDS,
+    HOPELESS,
     Evidence,
     Floats,
     Ints,
@@ -113,7 +115,12 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             logged=answers.tolist(),
         )
         folds = cross_validate(judge, own)
-        return gather(judge, trial, folds, names[given].tolist())
+        found = gather(judge, trial, folds, names[given].tolist())
+        if found.high <= found.baseline + HOPELESS:
+            return found
+        from llmaudit.detectors.looks import agreement_by_looks
+
+        return replace(found, by_looks=agreement_by_looks(texts, y, folds))
 
     def _table(self, texts: list[str]) -> sparse.csr_array:
         """Hashed counts: no vocabulary is learned, so nothing leaks from test to training inputs."""

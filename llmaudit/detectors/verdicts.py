@@ -235,11 +235,22 @@ def _weigh(form: Profile, found: Evidence) -> tuple[str, str, str]:
     return "learnable", "move", f"Even a deliberately weak model {gives}."
 
 
+def standing(found: Evidence) -> tuple[float, float]:
+    """What is certainly learned: the share of the way from what needs no reading to the ceiling, and the points above the baseline."""
+    known = max(found.baseline, found.by_looks or 0.0)
+    return (found.low - known) / max(_ceiling(found) - known, 1e-9), found.low - found.baseline
+
+
+def _ceiling(found: Evidence) -> float:
+    """How far a perfect student could come: as often as today's model agrees with itself, where that shows."""
+    repeated = found.repeats >= MIN_REPEATS and found.self_agreement is not None
+    return (found.self_agreement or 0.0) if repeated else 1.0
+
+
 def _doubt(form: Profile, found: Evidence) -> tuple[str, str] | None:
     """What stands between something learned and a recommendation: the first of these that holds."""
-    repeated = found.repeats >= MIN_REPEATS and found.self_agreement is not None
-    ceiling = (found.self_agreement or 0.0) if repeated else 1.0
-    sure_lift = (found.low - found.baseline) / max(ceiling - found.baseline, 1e-9)
+    ceiling = _ceiling(found)
+    sure_lift, margin = standing(found)
     late = found.agreement if found.late_agreement is None else found.late_agreement
     doubts = (
         (
@@ -258,9 +269,14 @@ def _doubt(form: Profile, found: Evidence) -> tuple[str, str] | None:
             f"{form.labels} labels are many for {found.n:,} inputs",
         ),
         (
-            found.low <= found.baseline + MIN_MARGIN,
+            margin <= MIN_MARGIN,
             "one_answer_dominates",
             "that is hardly more than the most frequent answer alone",
+        ),
+        (
+            sure_lift < MIN_LIFT and (found.by_looks or 0.0) > found.baseline + MIN_MARGIN,
+            "looks_tell",
+            f"a rule that sees only length, digits and marks gives it on {found.by_looks or 0.0:.0%}: it follows from counting",
         ),
         (
             sure_lift < MIN_LIFT,

@@ -218,6 +218,11 @@ def _facts(row: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[s
                 f"same answer {show.share(found['self_agreement'])} of the time, over {show.noun(found['repeats'], 'pair')}"
             ),
         )
+    if found["by_looks"] is not None:
+        yield (
+            "A rule that reads no word",
+            f"{show.share(found['by_looks'])}, by length, digits and marks of the input alone",
+        )
     if found["forecast"]:
         ahead = found["forecast"]
         yield (
