@@ -36,6 +36,14 @@ USAGE_COLUMNS = [
     col("cache_video_read_tokens", pa.int64(), "Part of cache_read_tokens that is video."),
     col("images", pa.int64(), "Images made."),
     col("web_searches", pa.int64(), "Web searches the provider ran and bills by the call."),
+    col("storage_searches", pa.int64(), "Searches in the provider's own file store, billed by the call."),
+    col("input_document_pages", pa.int64(), "Pages read by a model that is sold by the page, annotated ones included."),
+    col("input_annotated_document_pages", pa.int64(), "Part of input_document_pages that were annotated."),
+    col("audio_seconds", pa.int64(), "Seconds of audio heard or spoken, to the nearest; of models sold by the second."),
+    col("video_seconds", pa.int64(), "Seconds of video made, to the nearest."),
+    col("input_characters", pa.int64(), "Characters to be spoken or read, of models sold by the character."),
+    col("output_characters", pa.int64(), "Characters of the answer, of models sold by the character."),
+    col("input_text_messages", pa.int64(), "Text messages sent to a voice model that bills them by the message."),
 ]
 
 _DESCRIPTION = [

@@ -29,6 +29,32 @@ def chat(usage, **body):
     return {"id": "c-1", "choices": [{"message": {"content": "Yes"}, "finish_reason": "stop"}], "usage": usage, **body}
 
 
+# --- what is not sold by the token ------------------------------------------------------------------
+
+
+def test_u1_pages_seconds_and_characters_are_counted_where_there_are_no_tokens(row_of):
+    pages = row_of({"model": "mistral-ocr-2512", "pages": [{"markdown": "a"}], "usage_info": {"pages_processed": 29}})
+    heard = row_of({"text": "hello", "usage": {"type": "duration", "seconds": 9.4}})
+    spoken = row_of({"usage": {"input_characters": 1000}})
+    assert (pages["input_document_pages"], heard["audio_seconds"], spoken["input_characters"]) == (29, 9, 1000)
+    assert {row["usage_source"] for row in (pages, heard, spoken)} == {"reported"}
+    assert {row["input_tokens"] for row in (pages, heard, spoken)} == {None}
+
+
+def test_u2_tools_that_the_provider_ran_are_counted_and_opening_a_found_page_is_not(row_of):
+    output = [
+        {"type": "file_search_call"},
+        {"type": "file_search_call"},
+        {"type": "web_search_call", "action": {"type": "search"}},
+        {"type": "web_search_call", "action": {"type": "open_page"}},
+        {"type": "message", "content": [{"type": "output_text", "text": "Yes"}]},
+    ]
+    row = row_of(
+        {"object": "response", "id": "r-1", "output": output, "usage": {"input_tokens": 9, "output_tokens": 2}}
+    )
+    assert (row["storage_searches"], row["web_searches"]) == (2, 1)
+
+
 # --- what speaks like OpenAI ----------------------------------------------------------------------
 
 

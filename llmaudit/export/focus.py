@@ -116,9 +116,27 @@ METERS = {
     "all_tokens": "All tokens",
     "images": "Images",
     "web_searches": "Web searches",
+    "storage_searches": "File searches",
+    "input_document_pages": "Pages",
+    "audio_seconds": "Seconds of audio",
+    "video_seconds": "Seconds of video",
+    "input_characters": "Input characters",
+    "output_characters": "Output characters",
+    "input_text_messages": "Text messages",
     "requests": "Requests",
 }
-UNITS = {"images": "Images", "web_searches": "Searches", "requests": "Requests"}
+UNITS = {
+    "images": "Images",
+    "web_searches": "Searches",
+    "storage_searches": "Searches",
+    "input_document_pages": "Pages",
+    "audio_seconds": "Seconds",
+    "video_seconds": "Seconds",
+    "input_characters": "Characters",
+    "output_characters": "Characters",
+    "input_text_messages": "Messages",
+    "requests": "Requests",
+}
 """Whatever is not named here is counted in tokens and priced by the million."""
 
 _LIFETIMES = {

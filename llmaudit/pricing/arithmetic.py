@@ -29,7 +29,7 @@ from llmaudit.pricing.card import (
     Ints,
     Steps,
 )
-from llmaudit.pricing.user import UNIT_CLASSES
+from llmaudit.pricing.user import MEASURES, UNIT_CLASSES
 from llmaudit.schema import USAGE_COLUMNS, USD
 
 Whole = npt.NDArray[Any]
@@ -65,7 +65,11 @@ class Counts:
     classes: Mapping[str, Ints]
     """Those of which any call has some."""
     sound: Flags
-    """Whether a call's counts are known, and no part exceeds its whole."""
+    """Whether a call's counts are possible: no part exceeds its whole."""
+    told: Flags
+    """Whether its tokens are known."""
+    silent: Mapping[str, Flags]
+    """Measures other than tokens, and of which calls they are not known."""
     mixed: Flags | None
     """Whether tokens are counted as cached and as audio or images, without saying which: they are cached."""
     spanned: Mapping[str, Ints]
@@ -105,12 +109,12 @@ def counted(columns: Mapping[str, pa.Array], calls: int, unknown: Collection[str
 
     A column that is left out is 0. So is a null, but in the columns of `unknown`.
     """
-    values, sound = _read(columns, calls, unknown)
+    values, sound, told = _read(columns, calls, unknown)
     classes = _apart(values)
     mixed = None
     if not _OF_A_KIND.isdisjoint(values):
-        told, mixed, possible = _by_kind(values, calls)
-        classes |= told
+        apart, mixed, possible = _by_kind(values, calls)
+        classes |= apart
         sound &= possible
     there = {}
     for name, found in classes.items():
@@ -120,7 +124,10 @@ def counted(columns: Mapping[str, pa.Array], calls: int, unknown: Collection[str
             there[name] = found
     bounds = (_fresh(values), *(values.get(name) for name in _BOUNDING))
     spanned = {name: found for name, found in zip(SPAN, bounds, strict=True) if found is not None}
-    return Counts(there, sound, mixed, spanned, values.get("input_tokens", np.zeros(calls, np.int64)))
+    silent = {
+        name: ~_flags(columns[name].is_valid()) for name in MEASURES if name in columns and columns[name].null_count
+    }
+    return Counts(there, sound, told, silent, mixed, spanned, values.get("input_tokens", np.zeros(calls, np.int64)))
 
 
 KINDS = ("audio", "image", "video")
@@ -142,6 +149,7 @@ def _apart(values: Mapping[str, Ints]) -> dict[str, Ints]:
         "cache_write": _less(get("cache_write_tokens"), get("cache_write_long_tokens")),
         "output": _less(get("output_tokens"), *answer),
         **dict.fromkeys(f"input_{kind}" for kind in KINDS),
+        "input_document_pages": _less(get("input_document_pages"), get("input_annotated_document_pages")),
     }
     return {name: counts for name, counts in found.items() if counts is not None}
 
@@ -178,16 +186,20 @@ def _by_kind(values: Mapping[str, Ints], calls: int) -> tuple[dict[str, Ints], F
     return {**found, "input": fresh - taken}, told > fresh, possible & (fresh >= 0) & (fresh + read >= told)
 
 
-def _read(columns: Mapping[str, pa.Array], calls: int, unknown: Collection[str]) -> tuple[dict[str, Ints], Flags]:
-    """The counts that are not all 0, and which calls have only possible ones."""
-    sound = np.ones(calls, bool)
+def _read(
+    columns: Mapping[str, pa.Array], calls: int, unknown: Collection[str]
+) -> tuple[dict[str, Ints], Flags, Flags]:
+    """The counts that are not all 0, which calls have only possible ones, and of which the tokens are known."""
+    sound, told = np.ones(calls, bool), np.ones(calls, bool)
     found = {}
     for name in (f.name for f in USAGE_COLUMNS):
         column = columns.get(name)
         if column is None:
             continue
         if column.null_count:
-            if name in unknown:
+            if name in WHOLES:
+                told &= _flags(column.is_valid())
+            elif name in unknown:
                 sound &= _flags(column.is_valid())
             column = pc.fill_null(column, 0)
         values = column.to_numpy()
@@ -198,7 +210,7 @@ def _read(columns: Mapping[str, pa.Array], calls: int, unknown: Collection[str])
             values = np.where(possible, values, 0)
         if low or high:
             found[name] = values
-    return found, sound
+    return found, sound, told
 
 
 def _flags(column: pa.Array) -> Flags:
@@ -208,15 +220,15 @@ def _flags(column: pa.Array) -> Flags:
 
 def priced(card: Card, calls: Calls) -> Priced:
     """Price a batch."""
-    counts = calls.counts
     row = _row(card, calls)
+    counts = _measured_once(card, row, calls.counts)
     by_user = card.by_user.take(row) if card.list_usd else None
     parts = dict(_parts(card.usd, row, counts))
     cost = _total(parts, len(row))
     suffixes = _suffixes(card, row, counts)
     priced_by = np.where(card.by_rule.take(row) | (suffixes > 0), RULE, card.priced_by.take(calls.names))
     return Priced(
-        known=counts.sound & (row != NOTHING) & ~_lacks(card.lacking, row, counts),
+        known=counts.sound & (row != NOTHING) & _is_told(card, row, counts) & ~_lacks(card.lacking, row, counts),
         parts=parts,
         cost=cost,
         list_cost=cost if by_user is None else _list_cost(card, row, counts, cost, by_user),
@@ -228,6 +240,31 @@ def priced(card: Card, calls: Calls) -> Priced:
 def _row(card: Card, calls: Calls) -> Ints:
     row = card.row(calls.names, _microseconds(calls.started), calls.counts.input_tokens)
     return np.where(_flags(calls.started.is_valid()), row, NOTHING) if calls.started.null_count else row
+
+
+def _measured_once(card: Card, row: Ints, counts: Counts) -> Counts:
+    """Without pages, seconds, characters of calls that pay for the same by the token, and images that do."""
+    others = [name for name in MEASURES if name in counts.classes]
+    if not others:
+        return counts
+    zero = np.zeros(len(row), np.int64)
+    tokens = counts.input_tokens + counts.spanned.get("output", zero)
+    paid = card.by_tokens.take(row) & (tokens > 0)
+    drawn = counts.classes.get("output_image", zero) > 0
+    once = {name: np.where(paid & drawn if name == "images" else paid, 0, counts.classes[name]) for name in others}
+    return replace(counts, classes={**counts.classes, **once})
+
+
+def _is_told(card: Card, row: Ints, counts: Counts) -> Flags:
+    """Whether what a call is sold by is known: its tokens, else any of the other measures."""
+    measured = card.unrated["tokens"].take(row)
+    if not measured.any():
+        return counts.told
+    known = np.zeros(len(row), bool)
+    for name, sells in card.sells.items():
+        sold = sells.take(row)
+        known |= sold & ~counts.silent[name] if name in counts.silent else sold
+    return np.where(measured, known, counts.told)
 
 
 def _microseconds(started: pa.Array) -> Ints:
@@ -310,6 +347,9 @@ def _suffixes(card: Card, row: Ints, counts: Counts) -> Ints:
     found = cached.astype(np.int64)
     if card.unrated["output"].any() and "output" in counts.spanned:
         found += 2 * (card.unrated["output"].take(row) & (counts.spanned["output"] > 0))
+    if card.unrated["tokens"].any():
+        tokens = counts.input_tokens + counts.spanned.get("output", np.zeros(len(row), np.int64))
+        found += 8 * (card.unrated["tokens"].take(row) & (tokens > 0))
     return found if counts.mixed is None else found + 4 * counts.mixed
 
 

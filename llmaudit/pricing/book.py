@@ -24,13 +24,14 @@ from llmaudit.pricing.providers import canonical
 from llmaudit.pricing.rates import RANGES, RATE
 from llmaudit.pricing.spelling import Spelling, Spellings, spell
 from llmaudit.pricing.tuning import Target
-from llmaudit.pricing.user import TOKEN_CLASSES, UNIT_CLASSES, UserPrices
+from llmaudit.pricing.user import MEASURES, STANDING, TOKEN_CLASSES, UNIT_CLASSES, UserPrices
 
 if TYPE_CHECKING:
     import polars as pl
 
 DATA = Path(__file__).parent / "data"
 CLASSES = (*TOKEN_CLASSES, *UNIT_CLASSES)
+"""What calls are billed by."""
 
 FALLBACKS = {
     "cache_read": ("input",),
@@ -45,6 +46,8 @@ FALLBACKS = {
     "cache_video_read": ("cache_read", "input_video", "input"),
     "output_audio": ("output",),
     "output_image": ("output",),
+    "input_annotated_document_pages": ("input_document_pages",),
+    "audio_seconds": ("input_audio_seconds",),
 }
 """A class without a rate of its own is billed as the class it lies in: both sources define their prices so."""
 
@@ -194,8 +197,9 @@ class Book:
         noon = at.weekday() * DAY_SECONDS + DAY_SECONDS // 2
         bracket = Cell(at, at, (noon, noon), (input_tokens, input_tokens), {})
         own = next((row for row in self.wide(place) if _opens(row, bracket)), None)
-        if own and token_class in CLASSES and own[f"{token_class}_usd"] is not None:
-            return Rate(own[f"{token_class}_usd"], own[f"list_{token_class}_usd"], str(own["price_id"]))  # type: ignore[arg-type]
+        if own and isinstance(usd := own.get(f"{token_class}_usd"), Decimal):
+            listed = own[f"list_{token_class}_usd"]
+            return Rate(usd, listed if isinstance(listed, Decimal) else usd, str(own["price_id"]))
         for cell in self.cells(place.provider, place.model, place.tier):
             if _inside(bracket, cell) and token_class in cell.rates:
                 usd = cell.rates[token_class]
@@ -608,23 +612,31 @@ def _row(place: Place, contract: Cell, full: Cell, *, by_user: bool) -> Wide:
         "write_by_rule": "cache_write" not in contract.rates,
         "long_by_rule": "cache_write_long" not in contract.rates,
         "output_by_rule": contract.input_only,
+        "tokens_by_rule": _is_measured(contract.rates),
+        "by_tokens": not contract.rates.keys().isdisjoint(TOKEN_CLASSES),
         "by_user": by_user or place.priced_by == "user",
         "disputed": bool(full.others),
-        **{f"{c}_usd": rates.get(c) for c in CLASSES},
+        **{f"{c}_usd": usd for c, usd in _of(rates).items()},
         **{f"list_{c}_usd": usd for c, usd in _of(_complete(full, place.uplift)).items()},
     }
 
 
 def _of(rates: Mapping[str, Decimal]) -> dict[str, Decimal | None]:
-    return {c: rates.get(c) for c in CLASSES}
+    return {c: rates.get(c) for c in (*CLASSES, *STANDING)}
+
+
+def _is_measured(rates: Mapping[str, Decimal]) -> bool:
+    """Whether a model is sold by pages, seconds, characters, ... and tokens of it cost nothing."""
+    return rates.keys().isdisjoint(TOKEN_CLASSES) and not rates.keys().isdisjoint(MEASURES)
 
 
 def _complete(cell: Cell, uplift: Decimal) -> dict[str, Decimal]:
     """Rates for every class that has one, its own or that of the class it lies in. Calls cost nothing by themselves."""
     places = Decimal(1).scaleb(-RATE.scale)
-    rates = {"output": Decimal(0), **cell.rates} if cell.input_only else cell.rates
+    free = ("input", "output") if _is_measured(cell.rates) else ("output",) if cell.input_only else ()
+    rates = {**dict.fromkeys(free, Decimal(0)), **cell.rates}
     found = {"requests": Decimal(0)}
-    for token_class in CLASSES:
+    for token_class in (*CLASSES, *STANDING):
         for source in (token_class, *FALLBACKS.get(token_class, ())):
             if source in rates:
                 surcharge = uplift if token_class in TOKEN_CLASSES else 1

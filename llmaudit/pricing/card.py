@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from llmaudit.pricing.book import CLASSES, ENDLESS, EVER, NEVER, Book
 from llmaudit.pricing.rates import RATE
+from llmaudit.pricing.user import MEASURES
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -32,7 +33,7 @@ Row = Mapping[str, Any]
 PRICED_BY = ("exact", "alias", "rule", "user", "reported")
 RULE, USER, REPORTED = (PRICED_BY.index(how) for how in ("rule", "user", "reported"))
 
-SUFFIXES = ("no-cache-rate", "no-output-rate", "mixed-cache")
+SUFFIXES = ("no-cache-rate", "no-output-rate", "mixed-cache", "no-token-rate")
 """What a call adds to the id of its row, a bit each."""
 
 STEPS_PER_USD = 10**15
@@ -95,6 +96,10 @@ class Card:
     by_rule: Flags
     unrated: Mapping[str, Flags]
     """Classes that a row bills by another's rate, or not at all, and has to say so."""
+    by_tokens: Flags
+    """Rows of models that are sold by tokens: what else measures the same is not billed beside them."""
+    sells: Mapping[str, Flags]
+    """Of rows that are sold by other measures than tokens: which these are."""
     price_ids: pa.StringArray
     """Row by suffixes."""
     spans: tuple[Span, ...]
@@ -158,12 +163,24 @@ def card(book: Book, names: Iterable[Name]) -> Card:
         by_user=by_user,
         by_rule=_flags(rates, "by_rule"),
         unrated={name: _flags(rates, f"{short}_by_rule") for name, short in _UNRATED.items()},
+        by_tokens=_flags(rates, "by_tokens"),
+        sells={c: sold for c in MEASURES if (sold := _sells(rates, c)).any()},
         price_ids=pa.array([*_ids(rates)], pa.string()),
         spans=tuple(span for key, table in dict(ranges).items() for span in _spans(keys[key], table)),
     )
 
 
-_UNRATED = {"cache_read": "read", "cache_write": "write", "cache_write_long": "long", "output": "output"}
+_UNRATED = {
+    "cache_read": "read",
+    "cache_write": "write",
+    "cache_write_long": "long",
+    "output": "output",
+    "tokens": "tokens",
+}
+
+
+def _sells(rates: Sequence[Row], measure: str) -> Flags:
+    return np.array([False, *(row["tokens_by_rule"] and row[f"{measure}_usd"] is not None for row in rates)])
 
 
 def _numbers(values: Iterable[int]) -> Ints:

@@ -79,7 +79,7 @@ def _money(rates: Card, batch: pa.RecordBatch) -> pa.RecordBatch:
     logged = batch["reported_cost_usd"]
     parts = {part: _usd(found.parts.get(part), found.known, settled) for part in PARTS}
     whole = {"cost": _usd(found.cost, found.known, settled), "list": _usd(found.list_cost, found.known, settled)}
-    spans = arithmetic.between(rates, calls, billable & counts.sound & ~found.known & ~reported)
+    spans = arithmetic.between(rates, calls, billable & counts.sound & counts.told & ~found.known & ~reported)
     columns = {
         "request_id": batch["request_id"],
         **{f"{name}_usd": _or(logged, reported, amounts) for name, amounts in whole.items()},

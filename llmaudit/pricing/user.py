@@ -8,7 +8,8 @@ provider = "acme"                       # left out: whoever serves a model of th
 tier = "standard"
 valid_from = 2026-06-01                 # the first day; the entry holds until the next one
 input_usd_per_token = "0.00000125"      # any token class: cache_read_, output_, ...
-web_searches_usd = "0.01"               # also images_usd, requests_usd
+web_searches_usd = "0.01"               # also images_usd, requests_usd, audio_seconds_usd, input_document_pages_usd, ...
+training_usd_per_token = "0.000003"     # also cache_storage_usd_per_token_hour, provisioned_hours_usd
 source = "contract 4711"
 
 [[discount]]                            # lowers what calls cost
@@ -77,10 +78,33 @@ TOKEN_CLASSES = (
     "output_audio",
     "output_image",
 )
-UNIT_CLASSES = ("images", "web_searches", "requests")
-"""Billed by the piece: an image made, a web search, a call."""
+MEASURES = (
+    "images",
+    "input_document_pages",
+    "input_annotated_document_pages",
+    "audio_seconds",
+    "video_seconds",
+    "input_characters",
+    "output_characters",
+    "input_text_messages",
+)
+"""What a model may be sold by instead of tokens."""
 
-_KEYS = {f"{c}_usd_per_token": c for c in TOKEN_CLASSES} | {f"{c}_usd": c for c in UNIT_CLASSES}
+UNIT_CLASSES = (*MEASURES, "web_searches", "storage_searches", "requests")
+"""Billed by the piece: an image made, a page read, a second heard, a search, a call."""
+
+STANDING = {
+    "cache_storage": "cache_storage_usd_per_token_hour",
+    "training": "training_usd_per_token",
+    "provisioned_hours": "provisioned_hours_usd",
+}
+"""What no call is billed by, but a month may be: token hours in a cache, tokens trained on, hours of capacity."""
+
+_KEYS = {
+    **{f"{c}_usd_per_token": c for c in TOKEN_CLASSES},
+    **{f"{c}_usd": c for c in UNIT_CLASSES},
+    **{key: c for c, key in STANDING.items()},
+}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@
 -- input_tokens, cache_read_tokens, cache_write_tokens, cache_write_long_tokens, output_tokens,
 -- reasoning_tokens, input_audio_tokens, output_audio_tokens, cache_audio_read_tokens, input_image_tokens,
 -- output_image_tokens, cache_image_read_tokens, input_video_tokens, cache_video_read_tokens, images,
--- web_searches
+-- web_searches,
+-- storage_searches, input_document_pages, input_annotated_document_pages, audio_seconds, video_seconds,
+-- input_characters, output_characters, input_text_messages
 with
     asked as (
         select
@@ -49,7 +51,15 @@ select
     input_video_tokens,
     cache_video_read_tokens,
     images,
-    web_searches
+    web_searches,
+    storage_searches,
+    input_document_pages,
+    input_annotated_document_pages,
+    audio_seconds,
+    video_seconds,
+    input_characters,
+    output_characters,
+    input_text_messages
 from asked
 where
     billable

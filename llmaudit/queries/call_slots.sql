@@ -29,7 +29,17 @@ with
             ) as cache_write_q,
             sum(r.cache_write_long_tokens) filter (where r.billable) as cache_write_long_q,
             sum(r.output_tokens) filter (where r.billable) as output_q,
-            sum(coalesce(r.images, 0) + coalesce(r.web_searches, 0)) filter (where r.billable) as other_q,
+            sum(
+                coalesce(r.images, 0)
+                + coalesce(r.web_searches, 0)
+                + coalesce(r.storage_searches, 0)
+                + coalesce(r.input_document_pages, 0)
+                + coalesce(r.audio_seconds, 0)
+                + coalesce(r.video_seconds, 0)
+                + coalesce(r.input_characters, 0)
+                + coalesce(r.output_characters, 0)
+                + coalesce(r.input_text_messages, 0)
+            ) filter (where r.billable) as other_q,
             sum(r.input_usd) as input_usd,
             sum(r.cache_read_usd) as cache_read_usd,
             sum(r.cache_write_usd) as cache_write_usd,

@@ -39,7 +39,18 @@ with
                         )
                     )
             end as call_key,
-            r.input_tokens is not null or r.output_tokens is not null as has_usage,
+            coalesce(
+                r.input_tokens,
+                r.output_tokens,
+                r.images,
+                r.input_document_pages,
+                r.audio_seconds,
+                r.video_seconds,
+                r.input_characters,
+                r.output_characters,
+                r.input_text_messages
+            )
+            is not null as has_usage,
             coalesce(r.input_tokens, 0) + coalesce(r.output_tokens, 0) as total_tokens
         from kept as r
         left join reused as u on r.call_key = u.call_key
@@ -118,6 +129,14 @@ with
             cache_video_read_tokens,
             images,
             web_searches,
+            storage_searches,
+            input_document_pages,
+            input_annotated_document_pages,
+            audio_seconds,
+            video_seconds,
+            input_characters,
+            output_characters,
+            input_text_messages,
             sample_rate,
             usage_source,
             status,
@@ -208,6 +227,16 @@ with
             arg_min(cache_video_read_tokens, usage_place) filter (where has_usage) as cache_video_read_tokens,
             arg_min(images, usage_place) filter (where has_usage) as images,
             arg_min(web_searches, usage_place) filter (where has_usage) as web_searches,
+            arg_min(storage_searches, usage_place) filter (where has_usage) as storage_searches,
+            arg_min(input_document_pages, usage_place) filter (where has_usage) as input_document_pages,
+            arg_min(input_annotated_document_pages, usage_place) filter (
+                where has_usage
+            ) as input_annotated_document_pages,
+            arg_min(audio_seconds, usage_place) filter (where has_usage) as audio_seconds,
+            arg_min(video_seconds, usage_place) filter (where has_usage) as video_seconds,
+            arg_min(input_characters, usage_place) filter (where has_usage) as input_characters,
+            arg_min(output_characters, usage_place) filter (where has_usage) as output_characters,
+            arg_min(input_text_messages, usage_place) filter (where has_usage) as input_text_messages,
             -- A call that one witness kept whole is no sample.
             case when count(sample_rate) = count(*) then max(sample_rate) end as sample_rate,
             arg_min(usage_source, usage_place) filter (where has_usage) as usage_source,
@@ -306,6 +335,14 @@ select
     m.cache_video_read_tokens,
     m.images,
     m.web_searches,
+    m.storage_searches,
+    m.input_document_pages,
+    m.input_annotated_document_pages,
+    m.audio_seconds,
+    m.video_seconds,
+    m.input_characters,
+    m.output_characters,
+    m.input_text_messages,
     m.sample_rate,
     m.usage_source,
     m.status,

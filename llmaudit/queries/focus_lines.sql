@@ -52,6 +52,13 @@ with
             coalesce(r.input_tokens, 0) + coalesce(r.output_tokens, 0) as all_tokens,
             coalesce(r.images, 0) as images,
             coalesce(r.web_searches, 0) as web_searches,
+            coalesce(r.storage_searches, 0) as storage_searches,
+            coalesce(r.input_document_pages, 0) as input_document_pages,
+            coalesce(r.audio_seconds, 0) as audio_seconds,
+            coalesce(r.video_seconds, 0) as video_seconds,
+            coalesce(r.input_characters, 0) as input_characters,
+            coalesce(r.output_characters, 0) as output_characters,
+            coalesce(r.input_text_messages, 0) as input_text_messages,
             case when r.other_usd <> 0 then 1 else 0 end as other_calls,
             r.input_usd,
             r.cache_read_usd,
@@ -115,6 +122,24 @@ with
             sum(all_tokens) as all_tokens,
             sum(images) as images,
             sum(web_searches) as web_searches,
+            sum(storage_searches) as storage_searches,
+            sum(input_document_pages) as input_document_pages,
+            sum(audio_seconds) as audio_seconds,
+            sum(video_seconds) as video_seconds,
+            sum(input_characters) as input_characters,
+            sum(output_characters) as output_characters,
+            sum(input_text_messages) as input_text_messages,
+            sum(
+                images
+                + web_searches
+                + storage_searches
+                + input_document_pages
+                + audio_seconds
+                + video_seconds
+                + input_characters
+                + output_characters
+                + input_text_messages
+            ) as units,
             sum(other_calls) as other_calls,
             sum(input_usd) as input_usd,
             sum(cache_read_usd) as cache_read_usd,
@@ -167,10 +192,24 @@ with
                 then k.token_class
                 when s.is_unsplit
                 then case when s.all_tokens > 0 then 'all_tokens' else 'requests' end
-                when s.images > 0 and s.web_searches = 0
+                when s.images > 0 and s.images = s.units
                 then 'images'
-                when s.web_searches > 0 and s.images = 0
+                when s.web_searches > 0 and s.web_searches = s.units
                 then 'web_searches'
+                when s.storage_searches > 0 and s.storage_searches = s.units
+                then 'storage_searches'
+                when s.input_document_pages > 0 and s.input_document_pages = s.units
+                then 'input_document_pages'
+                when s.audio_seconds > 0 and s.audio_seconds = s.units
+                then 'audio_seconds'
+                when s.video_seconds > 0 and s.video_seconds = s.units
+                then 'video_seconds'
+                when s.input_characters > 0 and s.input_characters = s.units
+                then 'input_characters'
+                when s.output_characters > 0 and s.output_characters = s.units
+                then 'output_characters'
+                when s.input_text_messages > 0 and s.input_text_messages = s.units
+                then 'input_text_messages'
                 else 'requests'
             end as token_class,
             case
@@ -189,10 +228,24 @@ with
                     case
                         when s.is_unsplit
                         then case when s.all_tokens > 0 then s.all_tokens else s.other_calls end
-                        when s.images > 0 and s.web_searches = 0
+                        when s.images > 0 and s.images = s.units
                         then s.images
-                        when s.web_searches > 0 and s.images = 0
+                        when s.web_searches > 0 and s.web_searches = s.units
                         then s.web_searches
+                        when s.storage_searches > 0 and s.storage_searches = s.units
+                        then s.storage_searches
+                        when s.input_document_pages > 0 and s.input_document_pages = s.units
+                        then s.input_document_pages
+                        when s.audio_seconds > 0 and s.audio_seconds = s.units
+                        then s.audio_seconds
+                        when s.video_seconds > 0 and s.video_seconds = s.units
+                        then s.video_seconds
+                        when s.input_characters > 0 and s.input_characters = s.units
+                        then s.input_characters
+                        when s.output_characters > 0 and s.output_characters = s.units
+                        then s.output_characters
+                        when s.input_text_messages > 0 and s.input_text_messages = s.units
+                        then s.input_text_messages
                         else s.other_calls
                     end
             end as quantity,

@@ -7,7 +7,9 @@
 -- input_tokens, cache_read_tokens, cache_write_tokens, cache_write_long_tokens, output_tokens,
 -- reasoning_tokens, input_audio_tokens, output_audio_tokens, cache_audio_read_tokens, input_image_tokens,
 -- output_image_tokens, cache_image_read_tokens, input_video_tokens, cache_video_read_tokens, images,
--- web_searches
+-- web_searches,
+-- storage_searches, input_document_pages, input_annotated_document_pages, audio_seconds, video_seconds,
+-- input_characters, output_characters, input_text_messages
 select
     u.request_id,
     cast($moment as timestamp) as started_at,
@@ -32,7 +34,15 @@ select
     u.input_video_tokens,
     u.cache_video_read_tokens,
     u.images,
-    u.web_searches
+    u.web_searches,
+    u.storage_searches,
+    u.input_document_pages,
+    u.input_annotated_document_pages,
+    u.audio_seconds,
+    u.video_seconds,
+    u.input_characters,
+    u.output_characters,
+    u.input_text_messages
 from usage as u
 join moved_models as m on coalesce(u.provider, '') = m.provider and coalesce(u.model, '') = m.model
 order by u.request_id

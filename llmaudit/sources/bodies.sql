@@ -217,7 +217,10 @@ create or replace macro was_streamed(response) as
 create or replace macro usage_shape() as
     '{"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "input_tokens": "VARCHAR", "output_tokens": "VARCHAR",
       "total_tokens": "VARCHAR", "prompt_cache_hit_tokens": "VARCHAR", "prompt_cache_miss_tokens": "VARCHAR", "num_cached_tokens": "VARCHAR",
-      "reasoning_tokens": "VARCHAR", "num_search_queries": "VARCHAR", "cost": "VARCHAR", "cost_in_usd_ticks": "VARCHAR",
+      "reasoning_tokens": "VARCHAR", "num_search_queries": "VARCHAR", "seconds": "VARCHAR", "prompt_audio_seconds": "VARCHAR",
+      "images": "VARCHAR", "web_searches": "VARCHAR", "storage_searches": "VARCHAR", "input_document_pages": "VARCHAR",
+      "input_annotated_document_pages": "VARCHAR", "audio_seconds": "VARCHAR", "video_seconds": "VARCHAR", "input_characters": "VARCHAR",
+      "output_characters": "VARCHAR", "input_text_messages": "VARCHAR", "cost": "VARCHAR", "cost_in_usd_ticks": "VARCHAR",
       "cache_read_input_tokens": "VARCHAR", "cache_creation_input_tokens": "VARCHAR",
       "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
       "prompt_tokens_details": {"cached_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR", "cache_creation_tokens": "VARCHAR",
@@ -258,7 +261,16 @@ create or replace macro read_usage(u, is_anthropic) as
                 'cache_image_read_tokens': as_count(coalesce(u.prompt_tokens_details.cached_tokens_details.image_tokens, u.input_tokens_details.cached_tokens_details.image_tokens)),
                 'input_video_tokens': as_count(u.prompt_tokens_details.video_tokens),
                 'cache_video_read_tokens': as_count(u.prompt_tokens_details.cached_tokens_details.video_tokens),
-                'web_searches': as_count(coalesce(u.server_tool_use.web_search_requests, u.num_search_queries))
+                'web_searches': as_count(coalesce(u.server_tool_use.web_search_requests, u.num_search_queries, u.web_searches)),
+                'images': as_count(u.images),
+                'storage_searches': as_count(u.storage_searches),
+                'input_document_pages': as_count(u.input_document_pages),
+                'input_annotated_document_pages': as_count(u.input_annotated_document_pages),
+                'audio_seconds': as_count(coalesce(u.seconds, u.prompt_audio_seconds, u.audio_seconds)),
+                'video_seconds': as_count(u.video_seconds),
+                'input_characters': as_count(u.input_characters),
+                'output_characters': as_count(u.output_characters),
+                'input_text_messages': as_count(u.input_text_messages)
             }
         ],
         lambda n : {
@@ -289,9 +301,26 @@ create or replace macro read_usage(u, is_anthropic) as
             'cache_image_read_tokens': n.cache_image_read_tokens,
             'input_video_tokens': n.input_video_tokens,
             'cache_video_read_tokens': n.cache_video_read_tokens,
-            'web_searches': n.web_searches
+            'web_searches': n.web_searches,
+            'images': n.images,
+            'storage_searches': n.storage_searches,
+            'input_document_pages': n.input_document_pages,
+            'input_annotated_document_pages': n.input_annotated_document_pages,
+            'audio_seconds': n.audio_seconds,
+            'video_seconds': n.video_seconds,
+            'input_characters': n.input_characters,
+            'output_characters': n.output_characters,
+            'input_text_messages': n.input_text_messages
         }
     )[1];
+
+-- Whether a usage object says anything that a call may be billed by.
+create or replace macro counts_something(n) as
+    coalesce(n.input_tokens, n.output_tokens, n.images, n.input_document_pages, n.audio_seconds, n.video_seconds, n.input_characters, n.output_characters, n.input_text_messages) is not null;
+
+-- Tools that the provider runs are billed by the call and stand in the answer alone; opening a page that was found is free.
+create or replace macro tools_run(output, kind) as
+    nullif(len(list_filter(output, lambda o : o.type = kind and coalesce(o.action.type, 'search') = 'search')), 0);
 
 create or replace macro answer_text(b) as
     case
@@ -350,7 +379,8 @@ create or replace macro response_shape() as
       "usage": ' || usage_shape() || ',
       "choices": [{"finish_reason": "VARCHAR", "text": "VARCHAR",
         "message": {"content": "VARCHAR", "refusal": "VARCHAR", "tool_calls": [{"function": "JSON"}]}}],
-      "output": [{"type": "VARCHAR", "content": [{"text": "VARCHAR", "refusal": "VARCHAR"}], "name": "VARCHAR", "arguments": "VARCHAR"}],
+      "usage_info": {"pages_processed": "VARCHAR"},
+      "output": [{"type": "VARCHAR", "action": {"type": "VARCHAR"}, "content": [{"text": "VARCHAR", "refusal": "VARCHAR"}], "name": "VARCHAR", "arguments": "VARCHAR"}],
       "content": [{"type": "VARCHAR", "text": "VARCHAR", "name": "VARCHAR", "input": "VARCHAR"}]}';
 
 create or replace macro open_response(response) as from_json(open_body(response), response_shape());
@@ -382,11 +412,26 @@ create or replace macro read_response(b) as
             when b.object = 'list' and b.usage.prompt_tokens is not null then 'embeddings'
             when b is not null then 'chat'
         end,
-        'usage': read_usage(
-            b.usage,
-            coalesce(b.type = 'message', false)
-            or (b.usage.prompt_tokens is null and coalesce(b.usage.cache_read_input_tokens, b.usage.cache_creation_input_tokens, b.stop_reason) is not null)
-        ),
+        'usage': list_transform(
+            [
+                {
+                    'counts': read_usage(
+                        b.usage,
+                        coalesce(b.type = 'message', false)
+                        or (b.usage.prompt_tokens is null and coalesce(b.usage.cache_read_input_tokens, b.usage.cache_creation_input_tokens, b.stop_reason) is not null)
+                    ),
+                    'web': tools_run(b.output, 'web_search_call'),
+                    'files': tools_run(b.output, 'file_search_call'),
+                    'pages': as_count(b.usage_info.pages_processed)
+                }
+            ],
+            lambda n : struct_update(
+                n.counts,
+                web_searches := coalesce(n.counts.web_searches, n.web),
+                storage_searches := coalesce(n.counts.storage_searches, n.files),
+                input_document_pages := coalesce(n.counts.input_document_pages, n.pages)
+            )
+        )[1],
         'service_tier': case
             when b.usage.speed = 'fast' then 'fast'
             else coalesce(b.service_tier, b.usage.service_tier)

@@ -56,6 +56,15 @@ COUNTS = {
     "output_audio_tokens": "$.completion_tokens_details.audio_tokens",
     "output_image_tokens": "$.completion_tokens_details.image_tokens",
     "web_searches": "$.server_tool_use.web_search_requests",
+    "images": "$.images",
+    "storage_searches": "$.storage_searches",
+    "input_document_pages": "$.input_document_pages",
+    "input_annotated_document_pages": "$.input_annotated_document_pages",
+    "audio_seconds": "$.audio_seconds",
+    "video_seconds": "$.video_seconds",
+    "input_characters": "$.input_characters",
+    "output_characters": "$.output_characters",
+    "input_text_messages": "$.input_text_messages",
 }
 """Canonical count -> its place in a usage object of OpenAI's."""
 

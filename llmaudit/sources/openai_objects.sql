@@ -111,8 +111,7 @@ select
         when a.model is null
         then 'no model'
         when
-            a.usage.input_tokens is null
-            and a.usage.output_tokens is null
+            not coalesce(counts_something(a.usage), false)
             and a.output_text is null
             and not a.failed
         then 'neither usage nor texts'
@@ -154,9 +153,7 @@ select
         then body ->> '$.metadata'
     end as tags,
     unnest(a.usage),
-    case
-        when a.usage.input_tokens is not null or a.usage.output_tokens is not null then 'reported'
-    end as usage_source,
+    case when counts_something(a.usage) then 'reported' end as usage_source,
     case
         when progress = 'cancelled'
         then 'cancelled'

@@ -14,6 +14,7 @@ with
                 '{"object": "VARCHAR", "organization_id": "VARCHAR", "project_id": "VARCHAR", "user_id": "VARCHAR", "api_key_id": "VARCHAR",
                   "model": "VARCHAR", "batch": "VARCHAR", "service_tier": "VARCHAR", "api_source": "VARCHAR", "size": "VARCHAR", "source": "VARCHAR",
                   "context_level": "VARCHAR", "num_model_requests": "VARCHAR", "num_requests": "VARCHAR", "images": "VARCHAR",
+                  "characters": "VARCHAR", "seconds": "VARCHAR",
                   "input_tokens": "VARCHAR", "input_uncached_tokens": "VARCHAR", "input_cached_tokens": "VARCHAR",
                   "input_cache_write_tokens": "VARCHAR", "input_cache_write_12h_tokens": "VARCHAR", "input_text_tokens": "VARCHAR",
                   "input_audio_tokens": "VARCHAR", "input_image_tokens": "VARCHAR", "input_cached_audio_tokens": "VARCHAR",
@@ -153,6 +154,8 @@ select
     as_count(r.input_cached_image_tokens) as cache_image_read_tokens,
     as_count(r.output_image_tokens) as output_image_tokens,
     as_count(r.images) as images,
+    as_count(r.seconds) as audio_seconds,
+    as_count(r.characters) as input_characters,
     case when family = 'web_searches' then as_count(r.num_requests) end as web_searches
 from twins
 order by record

@@ -20,8 +20,7 @@ select
         then 'no model in request, response or model'
         when
             http_status is null
-            and a.usage.input_tokens is null
-            and a.usage.output_tokens is null
+            and not coalesce(counts_something(a.usage), false)
             and not coalesce(a.failed, false)
             and failure is null
             and q.messages is null
@@ -71,9 +70,7 @@ select
     trace_id,
     cast(tags as varchar) as tags,
     unnest(a.usage),
-    case
-        when a.usage.input_tokens is not null or a.usage.output_tokens is not null then 'reported'
-    end as usage_source,
+    case when counts_something(a.usage) then 'reported' end as usage_source,
     case
         when http_status = 499 or lower(status) in ('cancelled', 'canceled', 'aborted')
         then 'cancelled'
