@@ -116,6 +116,7 @@ def warnings(
         *_about_sources(config, report),
         *_about_bills(report),
         *_about_samples(report),
+        *_about_sandboxes(config, report),
     ]
     if likely["requests"]:
         said.append(
@@ -309,6 +310,19 @@ def _is_coding_agent(source: str) -> bool:
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")  # noqa: PLR2004
+
+
+def _about_sandboxes(config: AuditConfig, report: Report) -> Iterator[dict[str, Any]]:
+    """What was left out on request is said, with its dollars."""
+    rows = [row for row in report["spend"]["endpoint"] if row["key"] in config.sandbox]
+    if rows:
+        calls = sum(row["requests"] for row in rows)
+        names = ", ".join(sorted(row["key"] for row in rows))
+        yield _warning(
+            "sandbox",
+            f"{calls:,} calls of {names} are a sandbox, as the settings say: in the totals, and in no finding and no plan.",
+            sum((row["cost_usd"] or Decimal(0) for row in rows), Decimal(0)),
+        )
 
 
 def _warning(kind: str, text: str, usd: Decimal | None = None) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from llmaudit.lake import Lake, decisions
 from llmaudit.lake.decisions import Decision
 from llmaudit.levers.exact_duplicates import ExactDuplicates
 from llmaudit.levers.failed_calls import FailedCalls
+from llmaudit.report.plain import plain
+from llmaudit.report.sections.findings import terminal
 
 FAQ = "exact_duplicates|/faq|gpt-4o-2024-08-06"
 LOG = [
@@ -82,6 +84,8 @@ def test_a_sandbox_counts_in_the_totals_and_in_no_finding(lake):
     assert whole["totals"]["cost_usd"] == without["totals"]["cost_usd"] == Decimal("0.0175")
     assert whole["plan"]["headline_saving_usd"] - without["plan"]["headline_saving_usd"] == Decimal("0.0035")
     assert [f["endpoint"] for f in without["findings"]] == ["/faq"]
+    [said] = [warning for warning in without["warnings"] if warning["kind"] == "sandbox"]
+    assert (said["text"][:25], said["usd"]) == ("2 calls of /playground ar", Decimal("0.0070"))
 
 
 def test_every_finding_leads_to_its_calls(lake):
@@ -109,6 +113,11 @@ def test_a_later_report_says_what_became_of_the_findings(lake, tmp_path):
     assert [line["id"] for line in later["gone"]] == ["exact_duplicates|/playground|gpt-4o-2024-08-06"]
     assert later["new"] == []
     assert json.dumps(later, default=str)
+    told = terminal({**json.loads(earlier.read_text()), "findings_compared": plain(later)})
+    assert [[text for text, _ in one.parts] for one in told[-2:]] == [
+        ["0 new, 1 gone, 0 changed of the findings"],
+        ["gone: exact_duplicates|/playground|gpt-4o-2024-08-06, $0.0035 then, $0 now"],
+    ]
 
 
 def test_the_same_findings_have_not_changed():

@@ -8,7 +8,7 @@ from typing import Any
 
 from llmaudit.report import show
 from llmaudit.report.absent import nothing
-from llmaudit.report.blocks import Block, Bullets, Cell, Facts, Fold, Heading, Line, Para, Table, columns
+from llmaudit.report.blocks import Block, Bullets, Cell, Facts, Fold, Heading, Line, Para, Table, columns, line
 from llmaudit.report.grades import GRADES, NEEDS_TEST
 from llmaudit.report.sections import Report
 from llmaudit.report.text import clean, logged
@@ -20,6 +20,9 @@ IN_FULL = 40
 """Findings shown with their evidence; the further ones get a row each."""
 
 IN_TERMINAL = 3
+
+_KINDS = ("new", "gone", "changed")
+"""What may have become of a finding since the compared report."""
 
 _SHARES = {"share", "rate", "coverage", "agreement"}
 
@@ -54,7 +57,25 @@ def terminal(report: Report) -> Sequence[Line]:
         text = f"{_title(finding)}, {logged(finding['endpoint'], 'all endpoints', 48)}"
         parts = ((show.usd(saving), -10), (f"  {_short_grade(finding)} ", 0), (text, 0))
         lines.append(Line("Findings" if place == 0 else "", parts, spare=place == IN_TERMINAL - 1))
+    return [*lines, *_changes_in_terminal(report)]
+
+
+def _changes_in_terminal(report: Report) -> Sequence[Line]:
+    """How the findings differ from those of the compared report, and the one of each kind that moves most."""
+    changes = report.get("findings_compared")
+    if not changes:
+        return ()
+    counted = ", ".join(f"{show.count(len(changes[kind]))} {kind}" for kind in _KINDS)
+    lines = [line("Since then", f"{counted} of the findings")]
+    for kind in _KINDS:
+        for change in sorted(changes[kind], key=_at_stake)[:1]:
+            was, now = show.usd(change["before_usd"] or 0), show.usd(change["after_usd"] or 0)
+            lines.append(line("", f"{kind}: {logged(change['id'], limit=72)}, {was} then, {now} now", spare=True))
     return lines
+
+
+def _at_stake(change: Mapping[str, Any]) -> tuple[float, str]:
+    return -max(float(change[name] or 0) for name in ("before_usd", "after_usd")), change["id"]
 
 
 def _short_grade(finding: Mapping[str, Any]) -> str:
@@ -104,7 +125,7 @@ def _changes(report: Report) -> Sequence[Block]:
             show.usd(line["after_usd"]),
             clean(line["status"], 40),
         )
-        for kind in ("new", "gone", "changed")
+        for kind in _KINDS
         for line in changes[kind]
     )
     if not rows:
