@@ -161,7 +161,7 @@ class Offer:
     @cached_property
     def break_even_calls_per_day(self) -> Decimal | None:
         """Calls of this endpoint from which on the net saving is positive; None where no number is enough."""
-        if None in (self.fixed_usd, self.one_off_usd, self.inference_usd, self.fallback_usd) or not self.calls:
+        if self.net_usd is None or not self.calls:
             return None
         per_token = ZERO if self.floor_usd_per_day is not None else self.inference_usd or ZERO
         margin = (self.today_usd - per_token - (self.fallback_usd or ZERO)) / self.calls
