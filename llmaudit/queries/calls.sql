@@ -4,20 +4,16 @@
 -- params:   since, until
 -- columns:  REQUESTS, model, billable, stratum
 with
-    kept as (
-        select r.*
-        from request_rows as r
-        semi join batches as b on r.batch_id = b.batch_id and r.source_file = b.path
-    ),
     -- An id that one file gives to calls of different content names no single call.
     reused as (
         select distinct call_key
         from
             (
-                select call_key, source_file
-                from kept
-                group by call_key, source_file
-                having min(prompt_hash) <> max(prompt_hash) or min(input_tokens) <> max(input_tokens)
+                select r.call_key, r.source_file
+                from request_rows as r
+                semi join batches as b on r.batch_id = b.batch_id and r.source_file = b.path
+                group by r.call_key, r.source_file
+                having min(r.prompt_hash) <> max(r.prompt_hash) or min(r.input_tokens) <> max(r.input_tokens)
             ) as mixed
     ),
     committed as (
@@ -52,7 +48,8 @@ with
             )
             is not null as has_usage,
             coalesce(r.input_tokens, 0) + coalesce(r.output_tokens, 0) as total_tokens
-        from kept as r
+        from request_rows as r
+        semi join batches as b on r.batch_id = b.batch_id and r.source_file = b.path
         left join reused as u on r.call_key = u.call_key
         where r.started_at >= $since and r.started_at < $until
     ),
@@ -278,7 +275,21 @@ with
         from ranked
         group by call_key
     ),
-    shared_ids as (select request_id from merged group by request_id having count(*) > 1)
+    shared_ids as (
+        select request_id
+        from
+            (
+                select c.request_id
+                from committed as c
+                anti join seen_again as s on c.call_key = s.call_key
+                union all
+                select arg_min(request_id, place) filter (where request_id is not null) as request_id
+                from ranked
+                group by call_key
+            ) as named
+        group by request_id
+        having count(*) > 1
+    )
 select
     case
         when s.request_id is null then m.request_id else m.request_id || '#' || left(m.call_key, 8)
