@@ -28,6 +28,7 @@ DEEDS = [
     "missing screws",
     "makes noise",
 ]
+SIDES = ("train", "validation", "held-out")
 KEY = "sk-abcdefghijklmnopqrstuvwx"
 
 
@@ -140,7 +141,7 @@ def test_the_shapes_are_those_that_people_load(exported):
             {"role": "assistant", "content": "refund"},
         ]
     }
-    for side in ("train", "validation", "held-out"):
+    for side in SIDES:
         openai = rows(out / f"openai/{side}.jsonl")
         assert rows(out / f"huggingface/conversational/{side}.jsonl") == openai
         pairs = rows(out / f"huggingface/prompt-completion/{side}.jsonl")
@@ -162,6 +163,10 @@ def test_cards_have_the_head_that_hugging_face_reads(exported):
     assert [config["config_name"] for config in heads[1]["configs"]] == ["prompt-completion", "conversational"]
     for config in heads[1]["configs"]:
         assert all((out / "huggingface" / file["path"]).is_file() for file in config["data_files"])
+    # `datasets` caches a local folder by its name and configs: two endpoints' folders are told apart by this alone.
+    pairs = "".join((out / f"huggingface/prompt-completion/{s}.jsonl").read_text("utf-8") for s in SIDES)
+    digest = hashlib.sha256(pairs.encode()).hexdigest()
+    assert all(config["description"] == f"/intent, content {digest}" for config in heads[1]["configs"])
     recipe = yaml.safe_load((out / "huggingface/trl-sft.yaml").read_text("utf-8"))
     splits = {file["split"] for file in heads[1]["configs"][0]["data_files"]}
     assert {recipe["dataset_train_split"], recipe["dataset_test_split"]} < splits

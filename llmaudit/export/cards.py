@@ -61,11 +61,16 @@ def model_card(handoff: Handoff, base_model: str, formats: Sequence[str]) -> str
     )
 
 
-def dataset_card(handoff: Handoff) -> str:
-    """`load_dataset(FOLDER, "prompt-completion")` reads by it."""
+def dataset_card(handoff: Handoff, digest: str) -> str:
+    """`load_dataset(FOLDER, "prompt-completion")` reads by it.
+
+    `digest` names the content. Without it, `datasets` would take the folder of another endpoint, of the same name and with the
+    same configs, for this one, and answer out of its cache.
+    """
     configs = [
         {
             "config_name": name,
+            "description": f"{handoff.endpoint}, content {digest}",
             **({"default": True} if name == "prompt-completion" else {}),
             "data_files": [
                 {"split": side.replace("-", "_"), "path": f"{name}/{side}.jsonl"}

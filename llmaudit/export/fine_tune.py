@@ -86,7 +86,7 @@ def _huggingface(handoff: Handoff, base_model: str) -> dict[str, str]:
     return {
         **{f"conversational/{name}": text for name, text in conversational.items()},
         **{f"prompt-completion/{name}": text for name, text in pairs.items()},
-        "README.md": dataset_card(handoff),
+        "README.md": dataset_card(handoff, folders.about("".join(pairs.values()))["sha256"]),
         "trl-sft.yaml": folders.as_yaml(recipes.trl(base_model, handoff.sides["train"])),
     }
 
