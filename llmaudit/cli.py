@@ -320,6 +320,25 @@ def init(
 
 
 @app.command()
+def doctor(
+    lake: Annotated[
+        Path | None, typer.Option("--lake", help="Folder of a lake to look at, too.", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+    as_of: AsOf = None,
+) -> int:
+    """Check install, engine, config, prices and lake. Each line is ok, warn or fix; exit code 2 if any is to be fixed."""
+    from llmaudit import doctor as doctors
+
+    day = _day("--as-of", as_of) or date.today()  # noqa: DTZ011 - the clock is read at the door
+    found = []
+    for check in doctors.checks(config, lake, day):
+        typer.echo(str(check))
+        found.append(check.state)
+    return USER_CAN_FIX if doctors.FIX in found else DONE
+
+
+@app.command()
 def forget(
     user: Annotated[str, typer.Option("--user", help="The user_id, as `llmaudit query` shows it.")],
     lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],

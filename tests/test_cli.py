@@ -36,6 +36,8 @@ COMMANDS = (
     ("reconcile",),
     ("reprice",),
     ("init",),
+    ("doctor",),
+    ("verify",),
     ("forget",),
     ("findings",),
     ("export",),

@@ -37,7 +37,7 @@ FLOW = (
     ("assemble", "dossier", "doubts"),
     ("savings",),
     ("pipeline",),
-    ("notebook", "asking", "starting"),
+    ("notebook", "asking", "starting", "doctor"),
     ("cli",),
     ("__init__",),
 )

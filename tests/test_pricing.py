@@ -19,7 +19,7 @@ from llmaudit import engine as engines
 from llmaudit import pricing
 from llmaudit.engine import Engine
 from llmaudit.errors import AuditError
-from llmaudit.pricing import arithmetic, from_litellm, names, user
+from llmaudit.pricing import arithmetic, charges, from_litellm, names, user
 from llmaudit.pricing import book as books
 from llmaudit.pricing import compile as compiling
 from llmaudit.pricing import usage as pricing_usage
@@ -420,6 +420,24 @@ def test_a_log_without_tokens_is_priced_by_what_the_model_is_sold_by(engine: Eng
     )
     assert read["cost_usd"] == read["other_usd"] == 29 * Decimal("0.002")
     assert silent["cost_usd"] is tokens_alone["cost_usd"] is None
+
+
+def test_what_a_lever_buys_is_priced_by_the_rate_that_prices_calls(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text(
+        '''[[model."store".price]]
+requests_usd = "0.00002"
+[[model."half".price]]
+input_usd_per_token = "0.1"
+[[discount]]
+provider = "openai"
+percent = "20"''',
+        "utf-8",
+    )
+    day = date(2026, 11, 20)
+    long_write = "anthropic/claude-opus-4-8/cache_write_long_tokens"
+    skus = ["openai/gpt-5-mini/input_tokens", long_write, "store", "half", "nobody"]
+    found = charges.unit_prices([(sku, day) for sku in skus], pricing.load(tmp_path / "prices.toml"))
+    assert [found[sku, day] for sku in skus] == [mtok("0.2", 1), mtok("10", 1), Decimal("0.00002"), None, None]
 
 
 def test_what_no_call_is_billed_by_may_have_a_rate_of_the_user_s(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ FALLBACKS = {
 }
 """A class without a rate of its own is billed as the class it lies in: both sources define their prices so."""
 
+_EACH_CALL = "requests"
+
 EVER, NEVER = date(1, 1, 1), date(9999, 1, 1)
 ENDLESS = 2**53
 DAY_SECONDS = 86_400
@@ -197,7 +199,8 @@ class Book:
         noon = at.weekday() * DAY_SECONDS + DAY_SECONDS // 2
         bracket = Cell(at, at, (noon, noon), (input_tokens, input_tokens), {})
         own = next((row for row in self.wide(place) if _opens(row, bracket)), None)
-        if own and isinstance(usd := own.get(f"{token_class}_usd"), Decimal):
+        stated = token_class != _EACH_CALL or self._charges_calls(place)
+        if own and stated and isinstance(usd := own.get(f"{token_class}_usd"), Decimal):
             listed = own[f"list_{token_class}_usd"]
             return Rate(usd, listed if isinstance(listed, Decimal) else usd, str(own["price_id"]))
         for cell in self.cells(place.provider, place.model, place.tier):
@@ -205,6 +208,12 @@ class Book:
                 usd = cell.rates[token_class]
                 return Rate(usd, usd, _price_id(place, cell, by_user=False))
         return None
+
+    def _charges_calls(self, place: Place) -> bool:
+        """Whether anybody says what a call costs by itself. To calls that is 0 where nobody does."""
+        own = (r.rates for name in {place.model, place.asked} for r in self.user.rates_of(place.provider, name))
+        listed = (cell.rates for cell in self.cells(place.provider, place.model, place.tier))
+        return any(_EACH_CALL in rates for rates in chain(own, listed))
 
     def ranges(self, provider: str | None, model: str | None = None) -> tuple[str, pa.Table]:
         """Between what the rates of an unpriced call lie, and a name for that span.

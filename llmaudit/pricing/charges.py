@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-
-import polars as pl
 
 from llmaudit import queries
 from llmaudit.engine.base import Engine
 from llmaudit.pricing.book import Book
 from llmaudit.pricing.tuning import unit_usd
-from llmaudit.pricing.usage import price
 from llmaudit.schema import USAGE_COLUMNS
 
 _COUNTS = {field.name for field in USAGE_COLUMNS}
@@ -49,12 +46,16 @@ def priced_charges(engine: Engine, table: str | None, book: Book) -> tuple[Charg
 
 def unit_prices(skus: Iterable[tuple[str, date]], book: Book) -> dict[tuple[str, date], Decimal | None]:
     """What one of each sku costs on each day; None where nobody says."""
-    facts = {(sku, day): _fact(sku, book) for sku, day in sorted(skus)}
-    asked = [place for place, usd in facts.items() if usd is None]
-    if not asked:
-        return facts
-    calls = pl.DataFrame([_call(sku, day) for sku, day in asked], schema_overrides={"provider": pl.String})
-    return facts | dict(zip(asked, price(calls.fill_null(0), book)["cost_usd"], strict=True))
+    return {(sku, day): _unit_usd(sku, day, book) for sku, day in sorted(skus)}
+
+
+def _unit_usd(sku: str, day: date, book: Book) -> Decimal | None:
+    provider, model, token_class = _parts(sku)
+    fact = _fact(sku, book)
+    if fact is not None:
+        return fact
+    rate = book.rate(provider, model, token_class, at=day)
+    return rate.usd if rate else None
 
 
 def _fact(sku: str, book: Book) -> Decimal | None:
@@ -62,24 +63,14 @@ def _fact(sku: str, book: Book) -> Decimal | None:
     return None if book.user.rates_of(None, sku) else unit_usd(sku, book.targets)
 
 
-def _call(sku: str, day: date) -> dict[str, object]:
-    provider, model, column = _parts(sku)
-    counted = {column: 1} if column else {}
-    if column and column not in {"input_tokens", "output_tokens"}:
-        counted["output_tokens" if column.startswith(("output", "reasoning")) else "input_tokens"] = 1
-    none = dict.fromkeys(("input_tokens", "output_tokens"), 0)
-    return {
-        "provider": provider,
-        "model": model,
-        "started_at": datetime(day.year, day.month, day.day),  # noqa: DTZ001 - the tables keep UTC without a zone
-        **none,
-        **counted,
-    }
+def _parts(sku: str) -> tuple[str | None, str, str]:
+    """Provider, model and class of a sku.
 
-
-def _parts(sku: str) -> tuple[str | None, str, str | None]:
+    >>> _parts("openai/gpt-5-mini/cache_read_tokens"), _parts("gpu/h100/hour")
+    (('openai', 'gpt-5-mini', 'cache_read'), (None, 'gpu/h100/hour', 'requests'))
+    """
     head, slash, column = sku.rpartition("/")
     provider, between, model = head.partition("/")
     if slash and between and column in _COUNTS:
-        return provider, model, column
-    return None, sku, None
+        return provider, model, column.removesuffix("_tokens")
+    return None, sku, "requests"
