@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -280,7 +280,7 @@ def _finding(
         "endpoint": endpoint,
         "model": model,
         "requests": touched,
-        "saving_usd": _interval(span),
+        "saving_usd": _interval(replace(span, high=max(span.high, more.get("unproven_usd", span.high)))),
         "monthly_usd": _monthly(span.expected, month_factor),
         "evidence": {
             "query": lever.name,
@@ -328,6 +328,15 @@ def _running(charged: Sequence[Charged], costs: Decimal) -> dict[str, Any]:
 def _unpriced(charged: Sequence[Charged]) -> list[str]:
     skus = sorted({charge.sku for charge in charged if charge.cost_usd is None})
     return [f"gross of {sku}, which has no price: name one in prices.toml" for sku in skus]
+
+
+def by_site(saved: Iterable[Saved]) -> dict[Site, Decimal]:
+    """What is saved at each endpoint and model."""
+    found: dict[Site, Decimal] = {}
+    for row in saved:
+        place = (row.endpoint, row.model)
+        found[place] = found.get(place, Decimal(0)) + row.saving_usd
+    return found
 
 
 def finding_id(lever: str, endpoint: str | None, model: str | None) -> str:

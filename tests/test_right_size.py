@@ -14,6 +14,7 @@ from llmaudit.errors import AuditError
 from llmaudit.levers.fine_tune import FineTune
 from llmaudit.levers.right_size import RightSize
 
+UNPROVEN = RightSize(unproven=True)
 BIG, SMALL = "gpt-5.6-sol", "gpt-5.6-luna"
 """$4.00 and $20.00 a million tokens in October 2026; $0.20 and $1.20."""
 
@@ -35,7 +36,7 @@ def many(count, model=MODEL, first=0, **more):
 
 def shown(engine, rows, lever=None):
     """Evidence of the lever by endpoint and model, and the calls it changes."""
-    lever = lever or RightSize()
+    lever = lever or UNPROVEN
     replayed = replay(engine, rows)
     lever.prepare(engine)
     found = {(row["endpoint"], row["model"]): row for row in table(engine, lever.evidence(engine, replayed.usage))}
@@ -43,7 +44,7 @@ def shown(engine, rows, lever=None):
 
 
 def saving(engine, rows, lever=None):
-    [step] = replay(engine, rows).plan([lever or RightSize()], Decimal(1)).steps
+    [step] = replay(engine, rows).plan([lever or UNPROVEN], Decimal(1)).steps
     return step.in_order_usd
 
 
@@ -112,7 +113,7 @@ def test_less_thought_comes_before_another_model(engine):
     assert row["reasoning_share"] == pytest.approx(0.8)
     # half of 800 reasoning tokens at $20 a million, forty times
     assert saving(engine, rows) == 40 * 400 * Decimal("0.00002")
-    assert saving(engine, rows, RightSize(effort_cut=0.25)) == 40 * 200 * Decimal("0.00002")
+    assert saving(engine, rows, RightSize(effort_cut=0.25, unproven=True)) == 40 * 200 * Decimal("0.00002")
 
 
 # --- two models on one endpoint -----------------------------------------------------------------------
@@ -140,7 +141,7 @@ def test_where_both_give_the_same_answers_all_calls_may_move_at_the_measured_len
     # from 0.0040 + 0.0020 to 0.0002 + 150 x 0.0000012; the small one's own calls go on to gpt-6-luna: 0.0001 + 0.000075
     own = 100 * (Decimal("0.0060") - Decimal("0.00038"))
     smaller = 100 * (Decimal("0.00038") - Decimal("0.000175"))
-    assert replay(duck, rows).saves_by_endpoint(RightSize())["/faq"] == own + smaller
+    assert replay(duck, rows).saves_by_endpoint(UNPROVEN)["/faq"] == own + smaller
 
 
 def test_where_the_small_model_differs_and_the_big_one_repeats_itself_it_is_not_proposed(duck):
@@ -179,17 +180,17 @@ def test_another_endpoint_proves_nothing_for_this_one(duck):
 
 def test_pulled_twice_it_saves_nothing_more(duck):
     rows = [*many(40), *many(40, "gpt-5.6-sol", first=100, output_tokens=900, reasoning_tokens=700)]
-    first, second = replay(duck, rows).plan([RightSize(), RightSize()], Decimal(1)).steps
+    first, second = replay(duck, rows).plan([UNPROVEN, UNPROVEN], Decimal(1)).steps
     assert first.in_order_usd > 0
     assert second.in_order_usd == 0
 
 
 def test_endpoints_of_another_route_are_left_to_it(duck):
     rows = [*many(40), *many(40, first=100, endpoint="/route")]
-    _, hits = shown(duck, rows, RightSize(leave=("/faq",)))
+    _, hits = shown(duck, rows, RightSize(leave=("/faq",), unproven=True))
     assert {at for at in hits if int(at[1:]) < 100} == set()
     assert len(hits) == 40
-    tuned, sized = FineTune(["/faq"]), RightSize(leave=("/faq",))
+    tuned, sized = FineTune(["/faq"]), RightSize(leave=("/faq",), unproven=True)
     steps = replay(duck, rows).plan([sized, tuned], Decimal(1)).steps
     assert sum(step.in_order_usd for step in steps) == sum(step.standalone_usd for step in steps)
 
@@ -197,6 +198,18 @@ def test_endpoints_of_another_route_are_left_to_it(duck):
 def test_a_setting_that_cannot_be_is_named():
     with pytest.raises(AuditError, match=r"effort_cut = 1\.0 should be between 0 and 1"):
         RightSize(effort_cut=1.0)
+
+
+def test_what_nothing_in_the_log_speaks_for_is_in_no_plan(duck):
+    alike = list(paired(100, lambda n: True))
+    assert saving(duck, many(40), RightSize()) == 0
+    assert (
+        saving(duck, [*alike, *many(40, first=5_000, endpoint="/x")], RightSize())
+        == saving(duck, alike, RightSize())
+        > 0
+    )
+    assert UNPROVEN.if_it_holds() is None
+    assert RightSize(leave="/x").if_it_holds() == RightSize(leave="/x", unproven=True)
 
 
 # --- what the prompt shows ------------------------------------------------------------------------------

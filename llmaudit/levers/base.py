@@ -164,6 +164,13 @@ class Lever(ABC):
             return None
         return queries.run(engine, self.evidence_query, into=f"{self.name}_evidence")
 
+    def if_it_holds(self) -> Lever | None:
+        """The same lever, pulled also where nothing in the log speaks for the change, so that no plan has it.
+
+        What it would save there is the high end of findings that are worth nothing so far. None: there is no such doubt.
+        """
+        return None
+
     def charges(self, engine: Engine, usage: str, hits: str) -> str | None:
         """A table of CHARGES: what the lever itself costs to run on these hits. None: nothing.
 

@@ -103,7 +103,12 @@ class Way:
     alternatives: Sequence[str] = field(default_factory=tuple)
 
     @property
-    def is_pulled(self) -> bool:
+    def is_shown(self) -> bool:
+        """Whether the log itself speaks for it."""
+        return self.verdict in ("move", "route")
+
+    @property
+    def is_possible(self) -> bool:
         return self.verdict not in ("keep", "retires")
 
 
@@ -113,8 +118,8 @@ class RightSize(Lever):
 
     Effort comes before models. A model that the endpoint already uses comes before one from the table; where both were
     asked the same, their answers say whether all calls may move, only prompts that are easy, or none. Without such pairs
-    there is no claim about answers: the number is what moving everything would save, down to nothing if the evaluation
-    fails. Never to a model that retires within half a year. See docs/levers/right_size.md.
+    nothing is claimed: the finding is an evaluation to run, worth nothing until it is, and what moving everything would
+    save is its high end. Never to a model that retires within half a year. See docs/levers/right_size.md.
     """
 
     name = "right_size"
@@ -128,6 +133,8 @@ class RightSize(Lever):
     steady = True
 
     effort_cut: float = 0.5
+    unproven: bool = False
+    """Whether to change calls, too, whose answers nothing in the log compares."""
     leave: Sequence[str] = ()
     """Endpoints that another route takes."""
 
@@ -149,7 +156,7 @@ class RightSize(Lever):
         ways = self._ways(engine)
         easy = [{"request_id": at, "is_easy": is_easy} for way in ways if way.sorted for at, is_easy in way.sorted[1]]
         engine.put("size_easy", pa.Table.from_pylist(easy, schema=EASY))
-        rows = [self._row(way) for way in ways if way.is_pulled]
+        rows = [self._row(way) for way in ways if way.is_shown or (self.unproven and way.is_possible)]
         engine.put(self._table, pa.Table.from_pylist(rows, schema=WAYS))
         shown: dict[tuple[str | None, str], dict[str, Any]] = {}
         for way in sorted(ways, key=lambda way: -way.answered["answered_calls"]):
@@ -172,9 +179,12 @@ class RightSize(Lever):
         del engine, usage
         return f"{self._table}_evidence"
 
+    def if_it_holds(self) -> RightSize | None:
+        return None if self.unproven else replace(self, unproven=True)
+
     @property
     def _table(self) -> str:
-        return f"size_ways_{round(self.effort_cut * 1e6)}_{stable_hash(' '.join(self.leave))}"
+        return f"size_ways_{round(self.effort_cut * 1e6)}_{int(self.unproven)}_{stable_hash(' '.join(self.leave))}"
 
     def _row(self, way: Way) -> dict[str, Any]:
         provider, endpoint, model = way.place

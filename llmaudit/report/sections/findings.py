@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llmaudit.report import show
@@ -45,7 +45,7 @@ def blocks(report: Report) -> Sequence[Block]:
         *_changes(report),
         *(_fold(report, finding) for finding in worth[:IN_FULL]),
         *rest,
-        *_nothing_saved([finding for finding in found if _shown(finding) == show.usd(0)]),
+        *_nothing_saved(finding for finding in found if _shown(finding) == show.usd(0)),
         *_apart(report, apart),
     )
 
@@ -100,12 +100,24 @@ def _apart(report: Report, declined: Sequence[Mapping[str, Any]]) -> Sequence[Bl
     return (Heading("Declined"), said, *(_fold(report, finding) for finding in declined))
 
 
-def _nothing_saved(found: Sequence[Mapping[str, Any]]) -> Sequence[Block]:
-    """What was found and costs nothing: unbilled failures, say. Worth knowing, not worth a place each."""
-    if not found:
-        return ()
-    title = show.noun(len(found), "finding that saves nothing here", "findings that save nothing here")
-    return (Fold(title, (_table(found),)),)
+def _nothing_saved(found: Iterable[Mapping[str, Any]]) -> Sequence[Block]:
+    """Changes that nothing in the log speaks for yet, and what was found and costs nothing: unbilled failures, say."""
+    open_, idle = [], []
+    for finding in found:
+        (open_ if (finding["saving_usd"]["high"] or 0) > 0 else idle).append(finding)
+    folds = []
+    if open_:
+        open_.sort(key=lambda finding: -finding["saving_usd"]["high"])
+        title = show.noun(len(open_), "change worth an evaluation", "changes worth an evaluation")
+        said = Para(
+            "The log does not show what the answers would be like, so nothing is claimed: the high end is what each would save if its evaluation passes everywhere.",
+            "muted",
+        )
+        folds.append(Fold(title, (said, _table(open_))))
+    if idle:
+        title = show.noun(len(idle), "finding that saves nothing here", "findings that save nothing here")
+        folds.append(Fold(title, (_table(idle),)))
+    return folds
 
 
 def _shown(finding: Mapping[str, Any]) -> str:
