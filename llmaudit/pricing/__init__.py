@@ -3,9 +3,10 @@
 from llmaudit.pricing.book import Book, UnknownModel, load, show
 from llmaudit.pricing.exchange import Exchange, exchange, no_rates
 from llmaudit.pricing.offers import put_offers
-from llmaudit.pricing.usage import price, price_usage
+from llmaudit.pricing.usage import READS, price, price_usage
 
 __all__ = [
+    "READS",
     "Book",
     "Exchange",
     "UnknownModel",

@@ -42,7 +42,8 @@ MONEY = pa.schema(
 
 _NAME = ("provider", "model", "service_tier", "region")
 _COUNTS = tuple(f.name for f in USAGE_COLUMNS)
-_READ = ("request_id", "started_at", *_NAME, "billable", "reported_cost_usd", *_COUNTS)
+READS = ("request_id", "started_at", *_NAME, "billable", "reported_cost_usd", *_COUNTS)
+"""The columns of a call that decide what it costs."""
 
 
 def price_usage(engine: Engine, usage: str, into: str, book: Book) -> str:
@@ -54,7 +55,7 @@ def price_usage(engine: Engine, usage: str, into: str, book: Book) -> str:
     """
     named = engine.fetch(queries.run(engine, "priced_names", into=f"{into}__names", usage=usage)).to_pylist()
     rates = card(book, (tuple(row[word] for word in _NAME) for row in named))
-    engine.map_batches(usage, _Pricing(rates), MONEY, into=into, columns=_READ)
+    engine.map_batches(usage, _Pricing(rates), MONEY, into=into, columns=READS)
     return into
 
 

@@ -32,9 +32,6 @@ MILLION = 1_000_000
 AT_ONCE = 200_000
 """Versions that are made or priced together."""
 UNKNOWN, NONE = -2, -1
-NOT_MONEY = ("request_id", "started_at", "provider", "model", "service_tier", "region", "billable", "reported_cost_usd")
-"""What pricing reads of a call besides its counts."""
-
 Numbers = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -297,12 +294,7 @@ class Meeting:
         cost, is_known = np.zeros(len(versions), np.int64), ~self._versions.billable[versions]
         asked = np.flatnonzero(~is_known)
         if len(asked):
-            names = [
-                name
-                for name in self.columns.names
-                if name in NOT_MONEY or name.endswith(("tokens", "images", "searches"))
-            ]
-            table = self._versions.take(versions[asked], names)
+            table = self._versions.take(versions[asked], list(pricing.READS))
             at = table.schema.get_field_index("request_id")
             numbers = pa.array(np.arange(len(asked))).cast(pa.string())
             self.engine.put("replay_versions", table.set_column(at, "request_id", numbers))
