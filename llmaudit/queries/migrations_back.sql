@@ -6,7 +6,8 @@
 -- input_tokens, cache_read_tokens, cache_write_tokens, cache_write_long_tokens, output_tokens,
 -- reasoning_tokens, input_audio_tokens, output_audio_tokens, cache_audio_read_tokens, input_image_tokens,
 -- output_image_tokens, cache_image_read_tokens, input_video_tokens, cache_video_read_tokens, images,
--- web_searches
+-- web_searches, storage_searches, input_document_pages, input_annotated_document_pages, audio_seconds,
+-- video_seconds, input_characters, output_characters, input_text_messages
 select
     r.request_id,
     r.started_at,
@@ -31,7 +32,15 @@ select
     r.input_video_tokens,
     r.cache_video_read_tokens,
     r.images,
-    r.web_searches
+    r.web_searches,
+    r.storage_searches,
+    r.input_document_pages,
+    r.input_annotated_document_pages,
+    r.audio_seconds,
+    r.video_seconds,
+    r.input_characters,
+    r.output_characters,
+    r.input_text_messages
 from requests as r
 join migrations_parts as p on r.request_id = p.request_id
 join migrations as m on p.endpoint = m.endpoint
