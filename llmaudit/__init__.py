@@ -25,6 +25,7 @@ __all__ = [
     "FineTune",
     "PromptCaching",
     "RightSize",
+    "SemanticDuplicates",
     "ServiceTier",
     "TruncatedOutputs",
     "UnusedTools",
@@ -46,6 +47,7 @@ _HOMES = {
     "FineTune": "llmaudit.levers.fine_tune",
     "PromptCaching": "llmaudit.levers.prompt_caching",
     "RightSize": "llmaudit.levers.right_size",
+    "SemanticDuplicates": "llmaudit.levers.semantic_duplicates",
     "ServiceTier": "llmaudit.levers.service_tier",
     "TruncatedOutputs": "llmaudit.levers.truncated_outputs",
     "UnusedTools": "llmaudit.levers.unused_tools",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from llmaudit.levers.fine_tune import FineTune
     from llmaudit.levers.prompt_caching import PromptCaching
     from llmaudit.levers.right_size import RightSize
+    from llmaudit.levers.semantic_duplicates import SemanticDuplicates
     from llmaudit.levers.service_tier import ServiceTier
     from llmaudit.levers.truncated_outputs import TruncatedOutputs
     from llmaudit.levers.unused_tools import UnusedTools

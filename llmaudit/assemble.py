@@ -82,7 +82,6 @@ EDGE = timedelta(hours=6)
 """A first day whose calls begin later than this after midnight, or a last day that ends this much early, is partial."""
 
 NOT_BUILT = {
-    "semantic_duplicates": "near-equal requests are not compared yet",
     "self_host": "inference on own hardware is not priced yet",
     "reserved_capacity": "commitments are not simulated yet",
     "forecast": "no forecast is made yet",

@@ -27,6 +27,10 @@ FINDS = {
     "batchable": [call(n, 86_400 * (n % 3) + n) for n in range(60)],
     "service_tier": [call(n, 86_400 * (n % 3) + n, service_tier="priority") for n in range(60)],
     "unused_tools": [call(1, tools_hash=1)],
+    "semantic_duplicates": [
+        call(n, n, prompt_hash=n, prefix_hashes=[n], prompt_sketch=bytes([n // 2] * 64), output_hash=n // 2)
+        for n in range(240)
+    ],
     "right_size": [call(n, 60 * n) for n in range(30)],
     "context_growth": [
         call(n, 60 * n, session_id="s", input_tokens=2_000 * n, prefix_hashes=list(range(n))) for n in range(1, 40)
