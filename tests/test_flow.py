@@ -200,3 +200,12 @@ def test_the_blanks_of_a_new_source_are_where_discovery_looks_and_overwrite_noth
     for name in ("acme_gateway", "Acme Gateway"):
         with pytest.raises(SystemExit):
             new.source(tmp_path, name)
+
+
+def test_an_audit_starts_without_the_libraries_that_only_some_of_it_needs():
+    """scipy and scikit-learn take longer to import than a small log takes to read."""
+    asked = (
+        "import sys, llmaudit.pipeline; print(sorted({'scipy', 'sklearn', 'altair', 'tiktoken'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"

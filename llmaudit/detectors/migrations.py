@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
-from scipy import stats
 
 from llmaudit.detectors.answers import normal
-from llmaudit.detectors.families import PromptFamilies
 from llmaudit.detectors.verdicts import MAX_ROWS, inputs_of
 
 CONFIDENCE = 0.95
@@ -36,6 +34,8 @@ def paired(same: int, n: int) -> Paired | None:
     """
     if not n:
         return None
+    from scipy import stats
+
     tail = (1 - CONFIDENCE) / 2
     low = float(stats.beta.ppf(tail, same, n - same + 1)) if same else 0.0
     high = float(stats.beta.ppf(1 - tail, same + 1, n - same)) if same < n else 1.0
@@ -61,6 +61,8 @@ def on_near_equal_inputs(sample: pl.DataFrame, old_model: str, new_model: str) -
 
     `sample` are sampled calls of one endpoint. What all calls of a model share (its own, perhaps shorter, instructions) is not compared.
     """
+    from llmaudit.detectors.families import PromptFamilies
+
     seen = sample.filter(
         (pl.col("status") == "ok")
         & pl.col("prompt").is_not_null()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from llmaudit.errors import AuditError
 
@@ -39,6 +38,8 @@ def least_passing(cases: int, floor: float, confidence: float = CONFIDENCE) -> i
     >>> least_passing(59, 0.95), least_passing(58, 0.95), least_passing(361, 0.95)
     (59, None, 350)
     """
+    from scipy import stats
+
     least = int(stats.binom.isf(1 - confidence, cases, floor)) + 1
     # The quantile is found in floating point: settle a tie by the tail itself.
     while least > 0 and stats.binom.sf(least - 2, cases, floor) <= 1 - confidence:
@@ -50,6 +51,8 @@ def least_passing(cases: int, floor: float, confidence: float = CONFIDENCE) -> i
 
 def rule(cases: int, floor: float, expected: float, confidence: float = CONFIDENCE) -> Rule:
     """The rule for a number of cases that is given."""
+    from scipy import stats
+
     least = least_passing(cases, floor, confidence)
     power = 0.0 if least is None else float(stats.binom.sf(least - 1, cases, expected))
     return Rule(floor, expected, confidence, cases, least, power)
@@ -61,6 +64,8 @@ def smallest(floor: float, expected: float, power: float = POWER, confidence: fl
     >>> smallest(0.95, 0.975).cases, smallest(0.9, 0.95, power=0.9).cases
     (361, 239)
     """
+    from scipy import stats
+
     _check(floor, expected, power, confidence)
     every = np.arange(1, MOST_CASES + 1)
     least = stats.binom.isf(1 - confidence, every, floor) + 1
@@ -77,6 +82,8 @@ def smallest(floor: float, expected: float, power: float = POWER, confidence: fl
 
 def lower_bound(agreed: int, cases: int, confidence: float = CONFIDENCE) -> float:
     """Clopper-Pearson: the agreement that so many of so many cases prove, one-sided."""
+    from scipy import stats
+
     return float(stats.beta.ppf(1 - confidence, agreed, cases - agreed + 1)) if agreed else 0.0
 
 

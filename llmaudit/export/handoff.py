@@ -18,7 +18,6 @@ import pyarrow as pa
 from llmaudit import queries
 from llmaudit.detectors import verdicts
 from llmaudit.detectors.answers import normal
-from llmaudit.detectors.families import PromptFamilies
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.export import acceptance, personal
@@ -190,6 +189,8 @@ def split(
 
 def families_of(examples: Sequence[Example], inputs: Sequence[str]) -> Ints:
     """Families of near-copies, as cross-validation has them; a conversation and what it grew into are one too."""
+    from llmaudit.detectors.families import PromptFamilies
+
     found = PromptFamilies().fit(list(inputs)).labels_.tolist()
     whole: dict[tuple[str, ...], int] = {}
     chains = [tuple(_as_text(message) for message in example.messages) for example in examples]
