@@ -91,7 +91,7 @@ def test_memory_and_sql_find_the_same_calls_and_tokens_in_every_state(duck, rows
     for place, state in enumerate((logged, later)):
         memory.learn(np.arange(len(logged)), state.select(memory.changing))
         duck.put("a_state", state)
-        said = duck.fetch(lever.hits(duck, "a_state")).sort_by("request_id")
+        said = duck.fetch(lever.asked(duck, "a_state")).sort_by("request_id")
         versions = np.arange(len(logged)) + place * len(logged)
         at, further = memory.hits(versions)
         assert logged["request_id"].take(pa.array(at)).to_pylist() == said["request_id"].to_pylist()

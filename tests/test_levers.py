@@ -228,6 +228,17 @@ def test_a_changed_batch_has_the_same_calls_and_columns(duck, lever):
         assert after.schema.names == batch.schema.names
 
 
+@pytest.mark.parametrize("lever", [lever for lever in EVERY if lever.reads is not None], ids=lambda lever: lever.name)
+def test_a_lever_reads_no_more_than_it_says(duck, lever):
+    usual = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
+    usage = replay(duck, FINDS.get(lever.name, usual)).usage
+    lever.make_ready(duck, set())
+    found = table(duck, lever.hits(duck, usage))
+    assert found
+    duck.put("narrow_usage", duck.fetch(usage).select(["request_id", *lever.reads]))
+    assert table(duck, lever.hits(duck, "narrow_usage")) == found
+
+
 @pytest.mark.parametrize("name", levers.registry())
 def test_a_lever_has_a_query_a_name_and_sentences_of_its_own(name):
     lever = levers.by_name(name)

@@ -97,6 +97,9 @@ class Lever(ABC):
     columns that no lever before it changes.
     """
 
+    reads: ClassVar[tuple[str, ...] | None] = None
+    """All columns of `usage` that `hits` reads, besides request_id. None: any of them. A few are handed over sooner."""
+
     shared: ClassVar[tuple[str, ...]] = ()
     """Queries over `requests` whose answers other levers read, too: they are run once for all, before `prepare`."""
 

@@ -41,6 +41,7 @@ class Batchable(Lever):
     effort = "days"
     risk = "medium"
     scope = ("request_id",)
+    reads = ("billable", "status", "provider", "model", "region", "service_tier", "started_at", "input_tokens")
     shared = ("unwaited",)
 
     def params(self) -> Mapping[str, object]:

@@ -85,6 +85,16 @@ class ContextGrowth(Lever):
     effort = "days"
     risk = "medium"
     scope = ("session_id",)
+    reads = (
+        "billable",
+        "started_at",
+        "prompt_bytes",
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "cache_write_long_tokens",
+        "output_tokens",
+    )
 
     compact_after_tokens: int | None = None
     keep_calls: int = 3

@@ -36,6 +36,20 @@ class ExactDuplicates(Lever):
     effort = "days"
     risk = "low"
     scope = ("prompt_hash",)
+    reads = (
+        "started_at",
+        "duration_ms",
+        "billable",
+        "status",
+        "temperature",
+        "prompt_hash",
+        "output_hash",
+        "prompt_bytes",
+        "account_id",
+        "provider",
+        "request_model",
+        "params_hash",
+    )
 
     ttl_seconds: int = 3_600
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -73,6 +74,9 @@ OUTLOOK = pa.schema(
 )
 """What is now and what could be, per endpoint and model. Bill ratios are of an input bill without any cache; shares of input tokens."""
 
+MOST_IN_MEMORY = 2_500_000
+"""Calls whose caches are replayed in memory."""
+
 LOOK_BACK_MESSAGES = 20
 STEPS_THAT_MATTER = 0.1
 """Share of a conversation's calls that must fail to go on from the one before before it is called a break."""
@@ -134,6 +138,21 @@ class PromptCaching(Lever):
         )
 
     def hits(self, engine: Engine, usage: str) -> str:
+        """In memory where there is room for the calls, else in the engine, which says the same."""
+        counted = queries.run(engine, "row_count", into="cache_rows", counted=usage)
+        [row] = engine.fetch(counted).to_pylist()
+        return self._remembered(engine, usage) if row["rows"] <= MOST_IN_MEMORY else self.asked(engine, usage)
+
+    def _remembered(self, engine: Engine, usage: str) -> str:
+        calls = engine.fetch(queries.run(engine, "cache_calls", usage=usage)).combine_chunks()
+        replayed, every = self._replay(engine, calls), np.arange(calls.num_rows)
+        replayed.learn(every, calls.select(CacheReplay.changing))
+        at, further = replayed.hits(every)
+        engine.put(f"{self.name}_hits", further.add_column(0, "request_id", calls["request_id"].take(pa.array(at))))
+        return f"{self.name}_hits"
+
+    def asked(self, engine: Engine, usage: str) -> str:
+        """The same hits, worked out by the engine alone."""
         choices = [
             {
                 **{name: verdict.totals[name] for name in CHOICES.names[:3]},
@@ -146,6 +165,9 @@ class PromptCaching(Lever):
         return queries.run(engine, self.name, into=f"{self.name}_hits", touches="cache_touches")
 
     def in_memory(self, engine: Engine, calls: pa.Table) -> InMemory:
+        return self._replay(engine, calls)
+
+    def _replay(self, engine: Engine, calls: pa.Table) -> CacheReplay:
         _prepare(engine)
         tables = (engine.fetch(name) for name in ("prefix_nodes", "prompt_sizes", "prompt_breaks"))
         return CacheReplay(lambda totals: self._verdict(totals).chosen, self.common_calls, calls, *tables)

@@ -30,6 +30,21 @@ class ServiceTier(Lever):
     effort = "hours"
     risk = "medium"
     scope = ("request_id",)
+    reads = (
+        "billable",
+        "status",
+        "provider",
+        "model",
+        "region",
+        "service_tier",
+        "started_at",
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "input_audio_tokens",
+        "input_image_tokens",
+        "input_video_tokens",
+    )
     shared = ("unwaited",)
 
     trim_share: float = 0.05

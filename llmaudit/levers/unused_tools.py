@@ -30,6 +30,7 @@ class UnusedTools(Lever):
     effort = "hours"
     risk = "medium"
     scope = ("request_id",)
+    reads = ("billable", "endpoint", "model", "tools_hash", "prompt_bytes", "input_tokens")
 
     def assumes(self) -> tuple[str, ...]:
         return (

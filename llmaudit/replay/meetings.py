@@ -201,10 +201,13 @@ class Meeting:
         memory = self._memory(lever)
         if memory is not None:
             return memory.hits(self._versions, versions)
-        self.engine.put("replay_layer", self._versions.take(versions))
+        self.engine.put("replay_layer", self._versions.take(versions, self._read_by(lever)))
         return self._placed(
             self.engine.fetch(lever.hits(self.engine, self.sight.seen(lever, "replay_layer"))), versions
         )
+
+    def _read_by(self, lever: Lever) -> list[str] | None:
+        return None if lever.reads is None else list(dict.fromkeys(("request_id", "endpoint", *lever.reads)))
 
     def _steadily(self, lever: Lever, versions: Numbers) -> _Hits:
         logged = self._as_logged(lever)
