@@ -370,6 +370,10 @@ def forget(
 def reprice(
     lake: Annotated[Path, typer.Option("--lake", help="Folder of the lake.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what changed; remember nothing.")] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Price every call as if made on that day; remember nothing.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Write the changes as csv, json or parquet.", show_default=False),
@@ -383,7 +387,8 @@ def reprice(
 
     how = asking.chosen(None, output) if output else "table"
     stated = configs.load(config, lake=lake, engine=engine.value if engine else None)
-    found = pipeline.reprice(stated, dry_run=dry_run)
+    day = _day("--as-of", as_of)
+    found = pipeline.reprice_on(stated, day) if day else pipeline.reprice(stated, dry_run=dry_run)
     for line in found.told(dry_run=dry_run):
         typer.echo(line)
     rows = found.frame()

@@ -301,6 +301,15 @@ def reprice(config: AuditConfig, *, dry_run: bool) -> repricing.Difference:
     return repricing.Difference(True, before, book.sha256, changes, further, usd)
 
 
+def reprice_on(config: AuditConfig, day: date) -> repricing.AnotherDay:
+    """What the lake's calls would have come to at the prices of one day. Remembers nothing."""
+    with opened(replace(config, paths=())) as (engine, _, book):
+        before = repricing.now(engine)
+        pricing.price_usage(engine, "calls", "money", book, on=day)
+        queries.run(engine, "requests")
+        return repricing.another_day(day, before, repricing.now(engine))
+
+
 @dataclass(frozen=True)
 class _Facts:
     """Answers of the queries, as the report needs them."""

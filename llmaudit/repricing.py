@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -89,19 +89,57 @@ class Difference:
             yield reason, [change for change in self.changes if change.reason == reason]
 
     def frame(self) -> pl.DataFrame:
-        money = pl.Decimal(38, 12)
-        kinds: list[pl.DataType] = [
-            pl.Date(),
-            *[pl.String()] * 4,
-            pl.Int64(),
-            money,
-            money,
-            money,
-            pl.String(),
-            pl.String(),
-        ]
-        rows = [tuple(getattr(change, name) for name in COLUMNS) for change in self.changes]
-        return pl.DataFrame(rows, schema=list(zip(COLUMNS, kinds, strict=True)), orient="row")
+        return _frame(self.changes)
+
+
+@dataclass(frozen=True)
+class AnotherDay:
+    """What the lake's calls would have come to at the prices of one day."""
+
+    day: date
+    before_usd: Decimal
+    after_usd: Decimal
+    changes: tuple[Repriced, ...]
+
+    def told(self, *, dry_run: bool = True) -> Iterator[str]:  # noqa: ARG002 - nothing is remembered either way
+        """For people, before the table of changes."""
+        change = self.after_usd - self.before_usd
+        yield (
+            f"As if made on {self.day}: ${self.before_usd:,.6f} -> ${self.after_usd:,.6f} ({change:+,.6f}), "
+            "of calls that have a price on either day. Nothing of it is remembered."
+        )
+
+    def frame(self) -> pl.DataFrame:
+        return _frame(self.changes)
+
+
+def another_day(day: date, before: pl.DataFrame, after: pl.DataFrame) -> AnotherDay:
+    """Two snapshots of the same calls, the second at the prices of a day."""
+    changes = tuple(
+        replace(change, reason="price of that day") if change.reason in _OF_A_DAY else change
+        for change in compare(before, after)
+    )
+    before_usd, after_usd = (sum((usd or ZERO for usd in found["cost_usd"]), ZERO) for found in (before, after))
+    return AnotherDay(day, before_usd, after_usd, changes)
+
+
+_OF_A_DAY = ("price row replaced", "price corrected", "your prices changed")
+
+
+def _frame(changes: Sequence[Repriced]) -> pl.DataFrame:
+    money = pl.Decimal(38, 12)
+    kinds: list[pl.DataType] = [
+        pl.Date(),
+        *[pl.String()] * 4,
+        pl.Int64(),
+        money,
+        money,
+        money,
+        pl.String(),
+        pl.String(),
+    ]
+    rows = [tuple(getattr(change, name) for name in COLUMNS) for change in changes]
+    return pl.DataFrame(rows, schema=list(zip(COLUMNS, kinds, strict=True)), orient="row")
 
 
 def now(engine: Engine) -> pl.DataFrame:

@@ -113,3 +113,44 @@ def test_the_command_shows_reasons_and_writes_the_price_rows(lake, tmp_path):
         "openai/gpt-4o/standard/ever",
         "openai/gpt-4o/standard/ever+user",
     )
+
+
+def test_calls_may_be_priced_as_if_made_on_another_day_and_nothing_is_remembered(tmp_path):
+    def luna(n, day):
+        body = {"model": "gpt-5.6-luna", "usage": {"prompt_tokens": 1000, "completion_tokens": 0}}
+        return {
+            "timestamp": day,
+            "provider": "openai",
+            "request": {"model": "gpt-5.6-luna"},
+            "response": {"id": f"l-{n}", **body},
+        }
+
+    lake = tmp_path / "lake"
+    log = logged(tmp_path / "log.jsonl", luna(1, "2026-07-20T23:59:59Z"), luna(2, "2026-11-20T00:00:00Z"))
+    llmaudit("report", log, "--lake", lake, "--quiet")
+    # a dollar a million up to 29 July 2026, 20 cents since
+    ended = llmaudit("reprice", "--lake", lake, "--as-of", "2026-11-01", "-o", tmp_path / "then.csv")
+    assert ended.out.startswith("As if made on 2026-11-01: $0.001200 -> $0.000400 (-0.000800)")
+    [row] = pl.read_csv(tmp_path / "then.csv").to_dicts()
+    assert (row["month"], row["reason"], row["requests"]) == ("2026-07-01", "price of that day", 1)
+    earlier = llmaudit("reprice", "--lake", lake, "--as-of", "2026-07-29")
+    assert earlier.out.startswith("As if made on 2026-07-29: $0.001200 -> $0.002000 (+0.000800)")
+    assert "reported before: +0.000000" in llmaudit("reprice", "--lake", lake, "--dry-run").out
+
+
+def test_another_day_keeps_a_call_s_time_of_day(tmp_path):
+    def busy(n, hour):
+        body = {"model": "deepseek-v4-pro", "usage": {"prompt_tokens": 1000, "completion_tokens": 0}}
+        return {
+            "timestamp": f"2026-11-21T{hour}:00:00Z",
+            "provider": "deepseek",
+            "request": {},
+            "response": {"id": f"d-{n}", **body},
+        }
+
+    lake = tmp_path / "lake"
+    log = logged(tmp_path / "log.jsonl", busy(1, "02"), busy(2, "05"))
+    llmaudit("report", log, "--lake", lake, "--quiet")
+    # a Saturday, quiet all day at 0.66 a million; on Wednesday the hour from 2 is a peak hour at 1.32
+    ended = llmaudit("reprice", "--lake", lake, "--as-of", "2026-11-18")
+    assert ended.out.startswith("As if made on 2026-11-18: $0.001320 -> $0.001980 (+0.000660)")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from math import prod
 from typing import TypeVar, cast
@@ -20,7 +21,7 @@ from llmaudit.engine.base import Batches, Engine
 from llmaudit.errors import AuditError
 from llmaudit.pricing import arithmetic
 from llmaudit.pricing.arithmetic import PARTS, Whole
-from llmaudit.pricing.book import Book, load
+from llmaudit.pricing.book import Book, load, midnight
 from llmaudit.pricing.card import PRICED_BY, REPORTED, Card, Flags, Ints, Name, card
 from llmaudit.schema import REQUESTS, TIME, USAGE_COLUMNS, USD
 
@@ -46,16 +47,17 @@ READS = ("request_id", "started_at", *_NAME, "billable", "reported_cost_usd", *_
 """The columns of a call that decide what it costs."""
 
 
-def price_usage(engine: Engine, usage: str, into: str, book: Book) -> str:
+def price_usage(engine: Engine, usage: str, into: str, book: Book, *, on: date | None = None) -> str:
     """Price every row of the table `usage`; return `into`, one row of MONEY per request_id.
 
     The table has request_id, provider, model, started_at, service_tier, region, billable, reported_cost_usd and
     the usage columns. Input or output tokens that are null on a billable call make its cost null; the other
     counts are parts of these two, and null there is read as 0: most logs leave out what did not occur.
+    With `on`, every call is priced as if made on that day, at its own time of day.
     """
     named = engine.fetch(queries.run(engine, "priced_names", into=f"{into}__names", usage=usage)).to_pylist()
     rates = card(book, (tuple(row[word] for word in _NAME) for row in named))
-    engine.map_batches(usage, _Pricing(rates), MONEY, into=into, columns=READS)
+    engine.map_batches(usage, _Pricing(rates, on), MONEY, into=into, columns=READS)
     return into
 
 
@@ -64,15 +66,17 @@ class _Pricing:
     """From batches of calls to batches of MONEY. Nothing is kept from one to the next."""
 
     card: Card
+    on: date | None
 
     def __call__(self, batches: Batches) -> Batches:
-        return (_money(self.card, batch) for batch in batches if batch.num_rows)
+        return (_money(self.card, batch, self.on) for batch in batches if batch.num_rows)
 
 
-def _money(rates: Card, batch: pa.RecordBatch) -> pa.RecordBatch:
+def _money(rates: Card, batch: pa.RecordBatch, on: date | None) -> pa.RecordBatch:
     codes, names = _encoded(batch)
     counts = arithmetic.counted({name: batch[name] for name in _COUNTS}, batch.num_rows)
-    calls = arithmetic.Calls(rates.numbers(names).take(codes), batch["started_at"], counts)
+    started = batch["started_at"] if on is None else _moved(batch["started_at"], on)
+    calls = arithmetic.Calls(rates.numbers(names).take(codes), started, counts)
     billable = pc.fill_null(batch["billable"], True).to_numpy(zero_copy_only=False)
     found = arithmetic.priced(rates, calls).among(billable)
     reported = _is_reported(batch["reported_cost_usd"], billable & ~found.known)
@@ -91,6 +95,12 @@ def _money(rates: Card, batch: pa.RecordBatch) -> pa.RecordBatch:
         **{f"{end}_usd": amounts for end, amounts in spans.items()},
     }
     return pa.RecordBatch.from_pydict({name: columns[name] for name in MONEY.names})
+
+
+def _moved(started: pa.Array, on: date) -> pa.Array:
+    """The same times of another day."""
+    midnights = pc.floor_temporal(started, unit="day")
+    return pc.add(pc.subtract(started, midnights), pa.scalar(midnight(on), TIME))
 
 
 _HOW = pa.array(PRICED_BY)
