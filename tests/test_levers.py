@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from brute_force import pulled
+from brute_force import saving as brute_force
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs import MODEL, START, call, changed_ids, logs, replay, table
@@ -15,6 +16,7 @@ from llmaudit.errors import AuditError
 from llmaudit.levers.exact_duplicates import UNIT, ExactDuplicates, _hits_of
 from llmaudit.levers.failed_calls import FailedCalls
 from llmaudit.levers.fine_tune import FineTune
+from llmaudit.replay import MICRO, interval
 
 HOUR = 3_600
 SMALL = {"target_provider": "mistral_ai", "target_model": "ministral-8b-latest"}
@@ -237,6 +239,32 @@ def test_a_lever_reads_no_more_than_it_says(duck, lever):
     assert found
     duck.put("narrow_usage", duck.fetch(usage).select(["request_id", *lever.reads]))
     assert table(duck, lever.hits(duck, "narrow_usage")) == found
+
+
+@pytest.mark.parametrize("lever", EVERY, ids=lambda lever: lever.name)
+def test_a_lever_saves_what_brute_force_finds_and_its_interval_covers_that(duck, lever):
+    usual = [call(1), call(2, 60), call(3, 90, status="error", endpoint="/route")]
+    replayed = replay(duck, FINDS.get(lever.name, usual))
+    calls = duck.fetch(replayed.usage)
+    [step] = replayed.plan([lever], Decimal(1)).steps
+    slow = brute_force(duck, calls, [lever])
+    assert step.standalone_usd == slow.quantize(MICRO)
+    span = interval(step.saved, blocks=14)
+    assert span.low <= slow.quantize(MICRO) <= span.high
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("batchable", [{**row, "service_tier": "batch"} for row in FINDS["batchable"]]),
+        ("service_tier", [{**row, "service_tier": "standard"} for row in FINDS["service_tier"]]),
+        ("exact_duplicates", [call(1), call(2, 60, billable=False, input_tokens=0, output_tokens=0)]),
+        ("failed_calls", [call(1), call(2, 60, status="error", billable=False)]),
+        ("prompt_caching", [call(1, input_tokens=4_000), call(2, 60, input_tokens=4_000, cache_read_tokens=3_968)]),
+    ],
+)
+def test_what_is_done_already_is_not_found_again(duck, name, rows):
+    assert saving(replay(duck, rows), levers.make(name, {})) == 0
 
 
 @pytest.mark.parametrize("name", levers.registry())

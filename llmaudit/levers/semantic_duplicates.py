@@ -104,6 +104,7 @@ class SemanticDuplicates(Lever):
     effort = "days"
     risk = "high"
     scope = ("account_id", "endpoint")
+    reads = ("billable",)
 
     ttl_seconds: int = 3_600
     most_false_hits: float = 0.05
