@@ -102,7 +102,8 @@ def _apart(report: Report, declined: Sequence[Mapping[str, Any]]) -> Sequence[Bl
 
 def _nothing_saved(found: Iterable[Mapping[str, Any]]) -> Sequence[Block]:
     """Changes that nothing in the log speaks for yet, and what was found and costs nothing: unbilled failures, say."""
-    open_, idle = [], []
+    open_: list[Mapping[str, Any]] = []
+    idle: list[Mapping[str, Any]] = []
     for finding in found:
         (open_ if (finding["saving_usd"]["high"] or 0) > 0 else idle).append(finding)
     folds = []
