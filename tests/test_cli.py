@@ -225,9 +225,12 @@ def test_without_a_terminal_progress_is_plain_lines_on_standard_error(first):
 
 @pytest.mark.slow
 def test_a_report_on_all_the_samples_is_one_screen_and_valid(tmp_path):
-    ended = llmaudit("report", SAMPLES, "-o", tmp_path / "report.json")
+    ended = llmaudit("report", SAMPLES, "-o", tmp_path / "report.json", "--as-of", "2026-11-26", COLUMNS="80")
     assert ended.code == 0
     assert len(ended.out.splitlines()) <= 24
+    tutorial = (SAMPLES.parent / "docs" / "tutorial.md").read_text("utf-8")
+    said = [line for line in ended.out.splitlines() if not line.startswith("Written")]
+    assert "\n".join(said) in tutorial
     jsonschema.validate(json.loads((tmp_path / "report.json").read_text("utf-8")), SCHEMA)
 
 
