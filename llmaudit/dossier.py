@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llmaudit import pricing
 from llmaudit.detectors.verdicts import Verdict
 from llmaudit.errors import AuditError
+from llmaudit.levers.base import Lever
 from llmaudit.levers.fine_tune import FineTune, Move, calls_to_judge, listed
 from llmaudit.levers.shorter_prompt import ShorterPrompt
 from llmaudit.pricing.tuning import Target, training_terms
@@ -41,6 +42,8 @@ class Moving:
     """What each move would save by itself, net."""
     frames_usd: Mapping[str | None, Decimal] = field(default_factory=dict)
     """What the words cost that all calls of an endpoint share, at the rate they have today."""
+    siblings: Mapping[str | None, Interval] = field(default_factory=dict)
+    """What a cheaper model would save by itself where a tuned one is proposed instead, if its own evaluation is passed."""
     left_out: tuple[tuple[str, str], ...] = ()
     """Targets that are never proposed, and why."""
     has_targets: bool = True
@@ -60,8 +63,12 @@ def moving(
     lever: FineTune,
     verdicts: Sequence[Verdict],
     sandbox: Sequence[str] = (),
+    sibling: Lever | None = None,
 ) -> Moving:
-    """Compare targets for every endpoint that could move, or might. `lever` has its `window_days` and `priced_on`."""
+    """Compare targets for every endpoint that could move, or might. `lever` has its `window_days` and `priced_on`.
+
+    `sibling` is the lever that tries cheaper models; it is asked about the endpoints that it leaves to this one.
+    """
     book = replay.book
     judged = [v for v in verdicts if v.verdict in {"move", "evaluate"} and v.endpoint and v.endpoint not in sandbox]
     prospects = [found for v in judged if (found := _prospect(v, lever)) is not None]
@@ -75,9 +82,13 @@ def moving(
         move.endpoint: (move.low_share / move.share, move.high_share / move.share) for move in moves
     }
     frames = ShorterPrompt(frames=tuple((v.endpoint, v.frame_share) for v in judged if v.endpoint and v.frame_share))
+    worth = tuple(move.endpoint for move in moves if saves.get(move.endpoint, Decimal(0)) > 0)
+    smaller = replace(sibling, endpoints=worth) if sibling and worth else None
+    unproven: dict[str | None, tuple[float, float]] = dict.fromkeys(worth, (0.0, 1.0))
     return Moving(
         pulled,
-        worth=tuple(move.endpoint for move in moves if saves.get(move.endpoint, Decimal(0)) > 0),
+        worth=worth,
+        siblings=replay.alone(smaller, lever.window_days, unproven) if smaller else {},
         economics=economics,
         alone=replay.alone(pulled, lever.window_days, factors) if moves else {},
         frames_usd=replay.saves_by_endpoint(frames) if frames.frames else {},
@@ -345,11 +356,15 @@ def _alternatives(v: Verdict, found: Sequence[Row], money: Moving) -> Iterator[d
     names = [*ALTERNATIVES, *sorted({f["lever"] for f in found} - {*ALTERNATIVES, FineTune.name})]
     for name in names:
         mine = [f for f in found if f["lever"] == name]
+        sibling = money.siblings.get(v.endpoint) if name == "right_size" else None
         saving = {end: sum((f["saving_usd"][end] for f in mine), Decimal(0)) for end in ("low", "expected", "high")}
         if name == ShorterPrompt.name:
             usd = money.frames_usd.get(v.endpoint)
             if usd is not None:
                 yield {"lever": name, "saving_usd": {"low": Decimal(0), "expected": usd, "high": usd}, "effort": "days"}
+        elif sibling and sibling.expected > 0:
+            saving = {"low": sibling.low, "expected": sibling.expected, "high": sibling.high}
+            yield {"lever": name, "saving_usd": saving, "effort": "days"}
         elif mine and (saving["expected"] > 0 or name in ALTERNATIVES):
             yield {"lever": name, "saving_usd": saving, "effort": mine[0]["effort"]}
         elif name in ALTERNATIVES:

@@ -140,6 +140,7 @@ def run(
             replace(tuning, window_days=window["days"], priced_on=day),
             verdicts if FineTune.name in chosen else (),
             config.sandbox,
+            levers.make(RightSize.name, _settings(RightSize.name, config)) if RightSize.name in chosen else None,
         )
         pulled = _instances(chosen, config, moving)
         everything = replay.plan(pulled, facts.total)
