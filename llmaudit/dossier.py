@@ -83,18 +83,27 @@ def moving(
     }
     frames = ShorterPrompt(frames=tuple((v.endpoint, v.frame_share) for v in judged if v.endpoint and v.frame_share))
     worth = tuple(move.endpoint for move in moves if saves.get(move.endpoint, Decimal(0)) > 0)
-    smaller = replace(sibling, endpoints=worth) if sibling and worth else None
-    unproven: dict[str | None, tuple[float, float]] = dict.fromkeys(worth, (0.0, 1.0))
     return Moving(
         pulled,
         worth=worth,
-        siblings=replay.alone(smaller, lever.window_days, unproven) if smaller else {},
+        siblings=_siblings(replay, replace(sibling, endpoints=worth), lever.window_days) if sibling and worth else {},
         economics=economics,
         alone=replay.alone(pulled, lever.window_days, factors) if moves else {},
         frames_usd=replay.saves_by_endpoint(frames) if frames.frames else {},
         left_out=tuple((t.target, why) for t in book.targets if (why := why_not(t, book, lever)) is not None),
         has_targets=bool(targets),
     )
+
+
+def _siblings(replay: Replay, lever: Lever, days: int) -> dict[str | None, Interval]:
+    """What the log speaks for, and at the high end what is possible if an evaluation says so."""
+    shown = replay.alone(lever, days, {})
+    possible = replay.alone(further, days, {}) if (further := lever.if_it_holds()) else shown
+    none = Interval(Decimal(0), Decimal(0), Decimal(0))
+    return {
+        endpoint: replace(shown.get(endpoint, none), high=max(span.high, shown.get(endpoint, none).high))
+        for endpoint, span in possible.items()
+    }
 
 
 def check(book: pricing.Book, lever: FineTune, provider: str, model: str) -> FineTune:
@@ -362,7 +371,7 @@ def _alternatives(v: Verdict, found: Sequence[Row], money: Moving) -> Iterator[d
             usd = money.frames_usd.get(v.endpoint)
             if usd is not None:
                 yield {"lever": name, "saving_usd": {"low": Decimal(0), "expected": usd, "high": usd}, "effort": "days"}
-        elif sibling and sibling.expected > 0:
+        elif sibling and sibling.high > 0:
             saving = {"low": sibling.low, "expected": sibling.expected, "high": sibling.high}
             yield {"lever": name, "saving_usd": saving, "effort": "days"}
         elif mine and (saving["expected"] > 0 or name in ALTERNATIVES):

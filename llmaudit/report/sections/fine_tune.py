@@ -90,6 +90,8 @@ def _alternative(one: Mapping[str, Any]) -> tuple[Cell | str, ...]:
         return name, Cell(show.UNKNOWN, tone="muted", note="nothing found, or not looked for"), effort
     if one["lever"] == "shorter_prompt":
         return name, Cell(f"at most {show.usd(saving['high'])}", note="at the price those words have today"), effort
+    if not saving["expected"] and saving["high"]:
+        return name, Cell(f"up to {show.usd(saving['high'])}", note="if its own evaluation is passed"), effort
     return name, Cell(show.usd(saving["expected"]), note=show.between(saving)), effort
 
 
