@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -192,14 +193,14 @@ def families_of(examples: Sequence[Example], inputs: Sequence[str]) -> Ints:
     from llmaudit.detectors.families import PromptFamilies
 
     found = PromptFamilies().fit(list(inputs)).labels_.tolist()
-    whole: dict[tuple[str, ...], int] = {}
-    chains = [tuple(_as_text(message) for message in example.messages) for example in examples]
+    whole: dict[bytes, int] = {}
+    chains = [_chain(example.messages) for example in examples]
     for row, chain in enumerate(chains):
-        whole.setdefault(chain, row)
+        whole.setdefault(chain[-1], row)
     joined = list(range(max(found, default=-1) + 1))
     for row, chain in enumerate(chains):
-        for length in range(1, len(chain)):
-            if (earlier := whole.get(chain[:length])) is not None:
+        for opening in chain[:-1]:
+            if (earlier := whole.get(opening)) is not None:
                 _join(joined, found[row], found[earlier])
     roots: dict[int, int] = {}
     return np.array([roots.setdefault(_root(joined, family), len(roots)) for family in found], dtype=np.int64)
@@ -422,6 +423,16 @@ def _fill(placed: list[str], side: str, groups: Iterable[list[int]], wanted: int
 
 def _by_key(groups: Iterable[list[int]], keys: Sequence[str]) -> list[list[int]]:
     return sorted(groups, key=lambda group: min(keys[row] for row in group))
+
+
+def _chain(messages: Sequence[Message]) -> list[bytes]:
+    """For every message: a name of the conversation up to it."""
+    running = hashlib.blake2b(digest_size=16)
+    names = []
+    for message in messages:
+        running.update(_as_text(message).encode())
+        names.append(running.digest())
+    return names
 
 
 def _root(joined: list[int], at: int) -> int:
