@@ -127,6 +127,26 @@ def test_cached_tokens_count_towards_the_edge() -> None:
     assert found == mtok("2.5", 10_000) + mtok("0.25", 200_000)
 
 
+def test_a_long_request_in_a_batch_pays_half_of_the_long_rates_for_cache_and_answer_too() -> None:
+    usage = {"input_tokens": 272_001, "cache_read_tokens": 200_000, "output_tokens": 1000}
+    # above 272,000: 10 in, 1 cached, 45 out; all of it halved in a batch
+    assert cost("openai", "gpt-5.5", service_tier="batch", **usage) == (
+        mtok("5", 72_001) + mtok("0.5", 200_000) + mtok("22.5", 1000)
+    )
+    short = {**usage, "input_tokens": 272_000}
+    assert cost("openai", "gpt-5.5", service_tier="batch", **short) == (
+        mtok("2.5", 72_000) + mtok("0.25", 200_000) + mtok("15", 1000)
+    )
+
+
+def test_a_place_makes_tokens_dearer_and_searches_not() -> None:
+    usage = {"input_tokens": 1000, "cache_read_tokens": 400, "output_tokens": 100, "web_searches": 1}
+    in_europe = cost("openai", "gpt-5.5", region="eu", **usage)
+    tokens = mtok("5", 600) + mtok("0.5", 400) + mtok("30", 100)
+    assert in_europe == tokens * Decimal("1.1") + Decimal("0.01")
+    assert cost("openai", "gpt-5.5", **usage) == tokens + Decimal("0.01")
+
+
 def test_a_price_cut_holds_from_its_first_second_utc() -> None:
     usage = {"input_tokens": 1_000_000, "output_tokens": 0}
     before, after = datetime(2026, 7, 29, 23, 59, 59, tzinfo=UTC), datetime(2026, 7, 30, tzinfo=UTC)
