@@ -367,7 +367,7 @@ def test_no_endpoint_of_the_development_set_moves_that_should_not(devlog, devtru
     kinds = [devtruth["endpoints"][name]["kind"] for name in moved]
     assert kinds.count("not") == 0
     assert kinds.count("trap") <= 2
-    assert kinds.count("movable") >= 1
+    assert kinds.count("movable") == 3
 
 
 @needs_devdata
