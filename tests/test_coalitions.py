@@ -83,6 +83,7 @@ def test_a_sample_gives_shares_near_the_exact_ones_and_says_so(duck, monkeypatch
     exact = replay(duck, rows).plan(levers, Decimal(100))
     monkeypatch.setattr("llmaudit.replay.MOST_STATES", 4_000)
     monkeypatch.setattr("llmaudit.replay.MOST_PLAYED", 0)
+    monkeypatch.setattr("llmaudit.replay.SAMPLED_CALLS", 500)
     sampled = replay(duck, rows).plan(levers, Decimal(100))
     assert (exact.shares.method, sampled.shares.method) == ("exact", "sampled")
     assert sampled.shares.calls < exact.shares.calls

@@ -8,4 +8,3 @@ from first as f
 union all
 select s.*
 from second as s
-order by request_id

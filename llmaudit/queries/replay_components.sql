@@ -6,4 +6,3 @@
 select m.request_id, min(m.component) over (partition by s.scope_key) as component, m.mask
 from masks as m
 join scopes as s on m.request_id = s.request_id
-order by m.request_id

@@ -15,4 +15,3 @@ anti join changed as c on u.request_id = c.request_id
 union all
 select c.*
 from changed as c
-order by request_id

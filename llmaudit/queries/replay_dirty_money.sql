@@ -10,4 +10,3 @@ anti join changed_money as c on d.request_id = c.request_id
 union all
 select c.request_id, c.cost_usd
 from changed_money as c
-order by request_id

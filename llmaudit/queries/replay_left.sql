@@ -12,4 +12,3 @@ from again as a
 union all
 select f.*
 from fresh as f
-order by request_id

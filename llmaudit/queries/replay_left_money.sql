@@ -12,4 +12,3 @@ from again as a
 union all
 select f.request_id, f.after_usd as cost_usd
 from fresh as f
-order by request_id

@@ -6,4 +6,3 @@
 select m.request_id, m.component, case when v.request_id is null then m.mask else m.mask | $bit end as mask
 from masks as m
 left join moved as v on m.request_id = v.request_id
-order by m.request_id

@@ -33,4 +33,3 @@ from touched as t
 join logged as l on t.request_id = l.request_id
 join before as b on t.request_id = b.request_id
 join after as a on t.request_id = a.request_id
-order by t.request_id

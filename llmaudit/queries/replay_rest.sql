@@ -3,4 +3,4 @@
 -- grain:    one row per request_id
 -- params:
 -- columns:  pulled
-select p.* from pulled as p anti join dirty as d on p.request_id = d.request_id order by p.request_id
+select p.* from pulled as p anti join dirty as d on p.request_id = d.request_id

@@ -21,4 +21,3 @@ select
         case when $prompt_hash then coalesce(cast(prompt_hash as varchar), '') else '' end
     ) as scope_key
 from usage
-order by request_id

@@ -3,7 +3,4 @@
 -- grain:    one row per request_id
 -- params:
 -- columns:  usage, hits
-select u.*, h.* exclude (request_id)
-from usage as u
-join hits as h on u.request_id = h.request_id
-order by u.request_id
+select u.*, h.* exclude (request_id) from usage as u join hits as h on u.request_id = h.request_id

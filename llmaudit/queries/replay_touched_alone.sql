@@ -11,4 +11,3 @@ with
 select a.*
 from after as a
 semi join alone as o on a.request_id = o.request_id
-order by a.request_id

@@ -3,4 +3,4 @@
 -- grain:    one row per request_id
 -- params:
 -- columns:  request_id, component, mask
-select request_id, request_id as component, cast(0 as bigint) as mask from usage order by request_id
+select request_id, request_id as component, cast(0 as bigint) as mask from usage

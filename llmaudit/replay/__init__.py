@@ -48,10 +48,12 @@ MOST_STATES = 150_000
 """Calls times coalitions up to which orders are tried on all calls; where there are more, on a sample of cells."""
 MOST_PLAYED = 64_000_000
 """Calls times states in which levers that look further than one call are asked; where there are more, shares are of a sample."""
-MOST_CALLS = 2_500_000
-"""That are held in memory."""
-SAMPLED_STATES = 50_000
-"""Calls times coalitions that are enough for a sample."""
+MOST_CALLS = 500_000
+"""Calls up to which all of them are held in memory for that."""
+SAMPLED_CALLS = 100_000
+"""Calls of a sample that shares are estimated from."""
+ORDERED_CALLS = 5_000
+"""Calls of a sample that orders are tried on."""
 EVERY = 1 << 40
 CELL = 256
 """Calls in a row of one endpoint that a sample takes or leaves together, where scopes join more than that."""
@@ -270,15 +272,15 @@ class Replay:
         fixed = _smallest(ordered, sizes, alone, pulls, self._most_asked())
         is_small = sum(_states(size, fixed) for size in sizes) <= MOST_STATES
         exact = is_small or _can_be_played(ordered, sizes, fixed)
-        meeting = self._meeting(self._drawn(fixed, everything=True), ordered, whole=True) if exact else None
-        trees = meeting.trees(ordered, fixed) if meeting else []
-        calls = meeting.rows.num_rows if meeting else 0
-        seen = trees
-        if not is_small or meeting is None:
+        if not exact:
             self._sizes(masks, CELL)
-            meeting = self._meeting(self._drawn(fixed, everything=False), ordered, whole=False)
+        meeting = self._meeting(self._drawn(None if exact else SAMPLED_CALLS), ordered, whole=exact)
+        trees = seen = meeting.trees(ordered, fixed)
+        calls = meeting.rows.num_rows
+        if not is_small:
+            self._sizes(masks, CELL)
+            meeting = self._meeting(self._drawn(ORDERED_CALLS), ordered, whole=False)
             seen = meeting.trees(ordered, fixed)
-        trees, calls = (trees, calls) if exact else (seen, meeting.rows.num_rows)
         for tree in trees:
             for path in tree.paths:
                 acting |= path
@@ -312,7 +314,8 @@ class Replay:
             if moved
         ]
         masks = self._marked(masks, touched)
-        return self._grouped(masks, list(dict.fromkeys(filter(None, map(self._log.scopes, ordered)))))
+        widest = [lever for lever in ordered if not lever.scope][:1]
+        return self._grouped(masks, list(dict.fromkeys(filter(None, map(self._log.scopes, widest or ordered)))))
 
     def _found_later(self, ordered: Sequence[Lever], masks: str, alone: Sequence[Pull]) -> str:
         """The same, with the levers (bits) that find something only once a later one of the plan has been pulled.
@@ -370,14 +373,12 @@ class Replay:
         sizes: list[dict[str, int]] = found.to_pylist()
         return sizes
 
-    def _drawn(self, fixed: int, *, everything: bool) -> pl.DataFrame:
-        """The cells to play: all of them, or as many as there is room for."""
-        limit = EVERY if everything else MOST_STATES
+    def _drawn(self, most_calls: int | None) -> pl.DataFrame:
+        """The cells to play: as many as hold so many calls, or all of them."""
+        limit = EVERY if most_calls is None else most_calls
         cells = queries.run(self.engine, "replay_cells", params={"limit_cells": limit}, meeting="replay_meeting")
         frame = pl.DataFrame(self.engine.fetch(cells))
-        players = (frame["mask"].to_numpy() & ~fixed).astype(np.uint64)
-        states = frame["requests"].to_numpy() * np.exp2(np.bitwise_count(players))
-        room = np.cumsum(states) <= (np.inf if everything else min(MOST_STATES, SAMPLED_STATES))
+        room = np.cumsum(frame["requests"].to_numpy()) <= limit
         room[:1] = True
         return frame.filter(pl.Series(room)).select("cell").with_row_index("cell_number")
 
@@ -401,7 +402,7 @@ class Replay:
             self.book,
             self._log.sight,
             columns,
-            rows.select(columns.names).cast(columns).combine_chunks(),
+            rows.select(columns.names).cast(columns),
             rows["cell_number"].to_numpy(),
             np.arange(drawn.height) % FOLDS,
             rows["paid_usd"],
