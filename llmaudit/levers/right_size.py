@@ -130,6 +130,7 @@ class RightSize(Lever):
     effort = "days"
     risk = "medium"
     scope = ("request_id",)
+    reads = ("billable",)
     steady = True
 
     effort_cut: float = 0.5
