@@ -33,7 +33,11 @@ FINDS = {
         call(n, n, prompt_hash=n, prefix_hashes=[n], prompt_sketch=bytes([n // 2] * 64), output_hash=n // 2)
         for n in range(240)
     ],
-    "right_size": [call(n, 60 * n) for n in range(30)],
+    "right_size": [
+        call(2 * n + place, 60 * n, prompt_hash=n, model=model, request_model=model, response_model=model)
+        for n in range(80)
+        for place, model in enumerate(("gpt-6-sol", "gpt-6-luna"))
+    ],
     "context_growth": [
         call(n, 60 * n, session_id="s", input_tokens=2_000 * n, prefix_hashes=list(range(n))) for n in range(1, 40)
     ],
