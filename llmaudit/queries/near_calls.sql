@@ -16,7 +16,7 @@ with
             params_hash,
             case
                 when array_length(prefix_hashes) > 1
-                then prefix_hashes[array_length(prefix_hashes) - 1]
+                then prefix_hashes[greatest(array_length(prefix_hashes) - 1, 1)]
                 else 0
             end as before_hash,
             prompt_hash,
