@@ -34,6 +34,7 @@ _CURVE_FROM, _CURVE_SIZES, _CURVE_FOLDS = 40, 4, 3
 _MOST_CURVE = 0.6
 _RISK_POINTS = 10
 _SHOWN, _CLIP = 3, 200
+_SUREST = 0.3
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -190,7 +191,7 @@ def gather(
         families=len(np.unique(trial.groups)),
         late_agreement=_late(judge, trial) if is_open else None,
         curve=curve,
-        forecast=forecast(curve, (high - low) / 2, steps=trial.binary),
+        forecast=forecast(curve, (high - low) / 2, steps=trial.binary, ceiling=_ceiling(folds)),
         coverage=float(taken.mean()),
         covered_agreement=float(exact.mean()) if taken.any() else None,
         covered_low=least_share(int(exact.sum()), len(exact)) if taken.any() else None,
@@ -244,11 +245,11 @@ def least_share(hits: int, tries: int, confidence: float = 0.95) -> float:
     return float(stats.beta.ppf(1 - confidence, hits, tries - hits + 1)) if hits else 0.0
 
 
-def forecast(curve: Sequence[tuple[int, float]], half: float, *, steps: bool) -> Forecast | None:
+def forecast(curve: Sequence[tuple[int, float]], half: float, *, steps: bool, ceiling: float = 1.0) -> Forecast | None:
     """Carry a learning curve on to FORECAST_ROWS training inputs, or four times as many as there are.
 
     Labels are learned one after another, which is straight on a scale of log odds against log n (`steps`); errors inside an answer
-    fall with a power of n. The other law bounds the forecast. None with fewer than three points.
+    fall with a power of n. The other law bounds the forecast. Neither goes beyond `ceiling`, or what is reached already. None with fewer than three points.
     """
     points = [(n, min(max(share, 1e-3), 1 - 1e-3)) for n, share in curve if n > 0]
     if len({n for n, _ in points}) < 3:  # noqa: PLR2004  two points are no curve
@@ -259,8 +260,16 @@ def forecast(curve: Sequence[tuple[int, float]], half: float, *, steps: bool) ->
     odds = _line(log_n, np.log(share / (1 - share)), share * (1 - share), np.log(at))
     power = 1 - float(np.exp(_line(log_n, np.log(1 - share), 1 - share, np.log(at))))
     logistic = float(1 / (1 + np.exp(-odds)))
+    most = max(ceiling, float(share[-1]))
+    logistic, power = min(logistic, most), min(power, most)
     best = max(logistic if steps else power, float(share[-1]) - half)
     return Forecast(at, best, max(0.0, min(best, logistic, power) - half), min(1.0, max(best, logistic, power) + half))
+
+
+def _ceiling(folds: Folds) -> float:
+    """What more examples cannot pass: where even the surest third is often wrong, the logged answers themselves are."""
+    surest = np.argsort(-folds.sure, kind="stable")[: max(1, round(_SUREST * len(folds.right)))]
+    return float(folds.right[surest].mean())
 
 
 def first_rows(texts: Sequence[str]) -> list[int]:
