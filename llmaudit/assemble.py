@@ -409,6 +409,23 @@ _MIGRATION = (
 )
 
 
+def discovered(found: pl.DataFrame, costs: Sequence[Row]) -> list[dict[str, Any]]:
+    """What each endpoint is that was found without a label: its wording, its size in the whole log, examples. The dearest first."""
+    known = {row["endpoint"]: row for row in costs}
+    rows = [
+        {
+            "endpoint": row["endpoint"],
+            "requests": known[row["endpoint"]]["requests"] if row["endpoint"] in known else None,
+            "cost_usd": known[row["endpoint"]]["cost_usd"] if row["endpoint"] in known else None,
+            "sampled": row["calls"],
+            "template": row["template"],
+            "examples": row["examples"],
+        }
+        for row in found.to_dicts()
+    ]
+    return sorted(rows, key=lambda row: (-(row["cost_usd"] or 0), -row["sampled"], row["endpoint"]))
+
+
 def bills(found: Sequence[Reconciled]) -> list[dict[str, Any]]:
     """Bill against log, per bill. Classes and what stays unexplained sum to billed less priced, to the micro-unit."""
     return [_bill(one) for one in found]

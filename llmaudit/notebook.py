@@ -91,6 +91,14 @@ _SCENARIOS: _Columns = {
     **dict.fromkeys(("scenario", "levers"), pl.String),
     **dict.fromkeys(("saving_usd", "after_usd"), _USD),
 }
+_DISCOVERED: _Columns = {
+    "endpoint": pl.String,
+    "requests": pl.Int64,
+    "cost_usd": _USD,
+    "sampled": pl.Int64,
+    "template": pl.String,
+    "examples": pl.List(pl.String),
+}
 _VERDICTS: _Columns = {
     "endpoint": pl.String,
     "requests": pl.Int64,
@@ -172,6 +180,10 @@ class Audit:
         allocation.check_dimension(by)
         hours = self.data["window"]["days"] * 24
         return allocation.frame(allocation.divide(run.engine, by, sharing, hours=hours, terms=run.book.user.contract))
+
+    def endpoints(self) -> pl.DataFrame:
+        """Endpoints found without a label: calls and US dollars, their wording with `{…}` for what varies, and examples."""
+        return _frame(self.data["discovered"], _DISCOVERED)
 
     def findings(self) -> pl.DataFrame:
         """Every finding, the largest saving first."""

@@ -157,6 +157,7 @@ def run(
             "prices": _reviewed(engine, book, config, window),
             "allocation": _allocated(engine, book, sharing, report["window"]["days"]),
             "prompt_caching": assemble.prompt_caching(_outlook(engine), report["findings"]),
+            "discovered": assemble.discovered(discovery.inspect, facts.endpoints),
             "migrations": _migrations(engine, book, labelled, before),
         }
         report["analyses"] = assemble.analyses(doubts.statuses(config, lake, report, discovery, pulled))

@@ -51,6 +51,18 @@ def test_spend_adds_up_however_it_is_divided(audit, by):
     assert rows.columns[:-5] == ([by] if isinstance(by, str) else by)
 
 
+def test_endpoints_found_without_a_label_show_their_wording_and_what_they_cost(audit):
+    found = audit.endpoints()
+    spent = dict(audit.spend(by="endpoint").select("endpoint", "cost_usd").rows())
+    assert found.height > 0
+    for row in found.to_dicts():
+        assert row["cost_usd"] == spent.get(row["endpoint"])
+        assert row["requests"] is None or row["requests"] >= row["sampled"]
+        assert 1 <= len(row["examples"]) <= 3
+        fixed = [word for word in row["template"].split() if word != "{…}"]
+        assert all(word in " ".join(row["examples"]).lower() for word in fixed[:3])
+
+
 @pytest.mark.parametrize(
     "dimension",
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,7 +62,7 @@ _SYSTEM_ENDS = ("long_system_tail", "long_system_head", "system_tail", "system_h
 _USER_ENDS = ("long_head", "long_tail", "head", "tail")
 _OTHER_END = {"head": "tail", "tail": "head"}
 _MIN_LEFT, _MIN_LIKENESS, _MAX_TOPICS = 20, 0.3, 30
-_SHOWN = 600
+_SHOWN, _EXAMPLES, _LOOKED_AT = 600, 3, 30
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Discovery:
     coverage: float | None
     """Share of the sampled calls without label that the rules give an endpoint. None: there are no such calls."""
     inspect: pl.DataFrame
-    """endpoint, calls (in the sample), template with `{…}` for what varies, example."""
+    """endpoint, calls (in the sample), template with `{…}` for what varies, examples: a few of its calls, the beginnings of their texts."""
 
 
 def discover(sample: pl.DataFrame) -> Discovery:
@@ -393,12 +393,23 @@ def _winner(endpoints: Iterable[str]) -> str | None:
 
 
 def _inspect(groups: list[_Group], names: list[str], calls: _Calls) -> pl.DataFrame:
-    shown: Mapping[str, Any] = {"endpoint": pl.String, "calls": pl.Int64, "template": pl.String, "example": pl.String}
+    schema: dict[str, Any] = {
+        "endpoint": pl.String,
+        "calls": pl.Int64,
+        "template": pl.String,
+        "examples": pl.List(pl.String),
+    }
     rows = [
-        (name, len(group.rows), group.template[:_SHOWN], _example(group.rows[0], calls))
+        (name, len(group.rows), group.template[:_SHOWN], _examples(group.rows, calls))
         for group, name in zip(groups, names, strict=True)
     ]
-    return pl.DataFrame(rows, schema=dict(shown), orient="row").sort(["calls", "endpoint"], descending=[True, False])
+    return pl.DataFrame(rows, schema=schema, orient="row").sort(["calls", "endpoint"], descending=[True, False])
+
+
+def _examples(rows: list[int], calls: _Calls) -> list[str]:
+    """The first calls that read differently."""
+    texts = dict.fromkeys(_example(row, calls) for row in rows[:_LOOKED_AT])
+    return [text for text in texts if text][:_EXAMPLES]
 
 
 def _example(row: int, calls: _Calls) -> str:

@@ -85,6 +85,14 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """A prompt's fixed words; parts that vary from call to call are marked."""
+
+    parts: tuple[tuple[str, bool], ...]
+    """Text, and whether it stands for what varies."""
+
+
+@dataclass(frozen=True)
 class Fold:
     """A line that opens."""
 
@@ -96,7 +104,7 @@ class Fold:
     note: str = ""
 
 
-Block = Para | Heading | Figures | Facts | Bullets | Table | Chart | Fold
+Block = Para | Heading | Figures | Facts | Bullets | Table | Chart | Wording | Fold
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llmaudit.report import show
-from llmaudit.report.blocks import Block, Bullets, Cell, Chart, Facts, Figures, Fold, Heading, Para, Table, cell
+from llmaudit.report.blocks import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Facts,
+    Figures,
+    Fold,
+    Heading,
+    Para,
+    Table,
+    Wording,
+    cell,
+)
 from llmaudit.report.plain import plain
 from llmaudit.report.sections import sections
 from llmaudit.report.text import Logged, clean
@@ -91,6 +104,10 @@ def _facts(block: Facts) -> Iterator[str]:
         yield f"- {escape(name)}: {escape(value)}"
 
 
+def _wording(block: Wording) -> Iterator[str]:
+    yield _code(clean("".join(part for part, _ in block.parts)))
+
+
 def _bullets(block: Bullets) -> Iterator[str]:
     for item in block.items:
         yield f"- {escape(item)}"
@@ -143,6 +160,7 @@ _WRITERS: dict[type[Any], Callable[[Any], Iterator[str]]] = {
     Heading: _heading,
     Figures: _figures,
     Facts: _facts,
+    Wording: _wording,
     Bullets: _bullets,
     Table: _table,
     Fold: _fold,
