@@ -14,11 +14,7 @@ with
             endpoint,
             model,
             params_hash,
-            case
-                when array_length(prefix_hashes) > 1
-                then prefix_hashes[greatest(array_length(prefix_hashes) - 1, 1)]
-                else 0
-            end as before_hash,
+            case when array_length(prefix_hashes) > 1 then prefix_hashes[-2] else 0 end as before_hash,
             prompt_hash,
             epoch_us(started_at) as started_us,
             epoch_us(started_at) + cast(round(coalesce(duration_ms, 0) * 1000) as bigint) as answered_us,
