@@ -111,6 +111,7 @@ def test_such_a_report_keeps_its_schema_and_shows_it_on_the_page(sample):
     )
 
 
+@pytest.mark.slow
 def test_bills_and_counts_are_never_added_to_the_calls():
     logs = SAMPLES.parents[2] / "sample_logs"
     alone = report_of(logs / "plain_jsonl")

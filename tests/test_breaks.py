@@ -137,6 +137,7 @@ def slots(tmp_path_factory):
         yield audit.data
 
 
+@pytest.mark.slow
 def test_the_development_logs_breaker_is_found(slots):
     truth = json.loads((SHARED / "truth.json").read_text("utf-8"))["breaker"]
     [row] = slots["prompt_caching"]

@@ -148,6 +148,7 @@ def test_days_become_months_where_there_are_two_and_whole_weeks_where_not() -> N
     assert list(bridges.periods(october)) == ["2026-10-05", "2026-10-12", "2026-10-19"]
 
 
+@pytest.mark.slow
 def test_a_report_leads_from_an_earlier_one_and_to_the_next_month(tmp_path: Path) -> None:
     """September: one call of 0.0035. October: two of them, the second answering twice as long: 0.0035 + 0.0045."""
     september = write_log(tmp_path / "september.jsonl", [record(1, "2026-09-10T09:00:00Z")])

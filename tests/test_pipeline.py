@@ -271,6 +271,7 @@ def test_levers_can_be_chosen_and_left_out(small):
     assert ("exact_duplicates" in pulled, "failed_calls" in pulled) == (True, False)
 
 
+@pytest.mark.slow
 def test_the_cache_finding_uses_the_life_that_was_asked_for(small):
     day, week = (report_of(small, ttl_seconds=days * 86_400) for days in (1, 7))
     # the hours are asked for at 10:00 on every second day, by calls 3, 7, 15, 19 and 27, which were answered
@@ -282,6 +283,7 @@ def test_the_cache_finding_uses_the_life_that_was_asked_for(small):
     assert finding["evidence"]["settings"] == {"ttl_seconds": "604800"}
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_cheaper_where_it_is_does_not_move(samples):
     report = report_of(SAMPLES / "plain_jsonl", tuned_provider="openai", tuned_model="gpt-4-turbo")
     dearer = [line for line in report["fine_tune"] if line["reason_code"] == "dearer_tuned"]

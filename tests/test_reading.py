@@ -550,6 +550,7 @@ def calls_of(folder, *runs):
     return intake.calls(), len(intake.refused())
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(LOGS, LOGS)
 def test_files_in_any_order_give_the_same_calls(tmp_path_factory, one, other):
@@ -559,6 +560,7 @@ def test_files_in_any_order_give_the_same_calls(tmp_path_factory, one, other):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(LOGS)
 def test_taking_a_file_in_twice_changes_nothing(tmp_path_factory, log):
@@ -566,6 +568,7 @@ def test_taking_a_file_in_twice_changes_nothing(tmp_path_factory, log):
     assert calls_of(folder, [as_lines(log)], [as_lines(log)]) == calls_of(folder, [as_lines(log)])
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(LOGS, st.integers(1, 14))
 def test_splitting_a_file_in_two_changes_nothing(tmp_path_factory, log, at):

@@ -126,6 +126,7 @@ def test_a_name_has_one_pseudonym_in_all_places(run):
     assert {row["key"] for row in by_user["rows"]} == users == {"user-1", "user-2"}
 
 
+@pytest.mark.slow
 def test_the_pseudonyms_of_a_lake_last(log, tmp_path):
     names = []
     for at in (1, 2):

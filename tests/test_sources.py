@@ -561,6 +561,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.lists(st.tuples(JSON, JSON, JSON), min_size=1, max_size=20))
 def test_no_body_however_odd_stops_the_reading_of_the_others(tmp_path_factory, bodies):

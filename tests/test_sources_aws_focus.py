@@ -423,6 +423,7 @@ def test_p13_a_correction_that_lowers_a_line_counts_where_it_came_later(tmp_path
     assert billed_in(tmp_path / "b", {"zulu.csv": first}, {"alfa.csv": corrected}) == Decimal("5.5")
 
 
+@pytest.mark.slow
 def test_p13_an_unfinished_month_never_wins_over_a_later_one_whatever_the_order(tmp_path):
     late = {"line_item_usage_start_date": "2026-10-09T00:00:00Z", "line_item_usage_end_date": "2026-10-10T00:00:00Z"}
     unfinished = [line(cost="1"), line(OUTPUT, cost="2")]

@@ -23,7 +23,9 @@ with
         semi join wanted as w on t.text_hash = w.text_hash
     ),
     placed as (
-        select text_hash, text, row_number() over (order by text_hash) as place from found where copy = 1
+        select text_hash, text, row_number() over (order by text_hash, text) as place
+        from found
+        where copy = 1
     )
 select text_hash, text
 from placed
