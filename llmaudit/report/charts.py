@@ -180,7 +180,9 @@ def payback_curves(report: Report) -> AnyChart | None:
         title="Days until paid back",
     )
     colour = alt.Color(
-        "name:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="bottom", columns=2)
+        "name:N",
+        scale=alt.Scale(range=LINES),
+        legend=alt.Legend(title=None, orient="bottom", columns=2, columnPadding=48),
     )
     drawn = _of(points).encode(x=x, y=y, color=colour)
     size = alt.condition("datum.now", alt.value(110), alt.value(15))
@@ -202,7 +204,9 @@ def _lines(report: Report, curve: str, across: str, x: alt.X) -> AnyChart | None
         return None
     y = alt.Y("agreement:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="Agreement")
     colour = alt.Color(
-        "name:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="bottom", columns=2)
+        "name:N",
+        scale=alt.Scale(range=LINES),
+        legend=alt.Legend(title=None, orient="bottom", columns=2, columnPadding=48),
     )
     drawn = _of(points).encode(x=x, y=y, color=colour)
     return _styled(drawn.mark_line(strokeWidth=2) + drawn.mark_point(filled=True, size=30, opacity=1), height=220)
