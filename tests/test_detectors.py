@@ -790,3 +790,39 @@ def test_the_development_log_moves_intents_and_leaves_reasoning_alone():
     assert "move" not in (verdicts["/tutor/solve"], verdicts["/ide/complete"])
     assert verdicts["/chat/raw"] is None
     assert sum(v == "move" for name, v in verdicts.items() if name.startswith("/quiz/")) <= 2
+
+
+def opened_alike(endings):
+    """Prompts without system prompt: one opening, then a name, then what is asked, then words of nobody's."""
+    dice = random.Random(5)
+    for at, ending in enumerate(endings):
+        for _ in range(12):
+            yield at, f"You work for the desk called {ending}\n\nText: {' '.join(dice.choices(LETTERS, k=9))}"
+
+
+ASKS = (
+    "Name the intent of the customer's sentence.",
+    "Return JSON with topic and urgency.",
+    "Write the function that is described.",
+    "Say yes or no: does the second sentence follow?",
+    "Which language is this?",
+    "Sum up what was said in one line.",
+    "Give the city and the date of the journey.",
+    "Is the review friendly, cool or angry?",
+    "How many coins are left on the table?",
+    "Translate into plain French.",
+    "Pick the department that has to answer.",
+    "Correct the spelling and change nothing else.",
+)
+LETTERS = [f"{a}{b}{c}" for a in "bdgklm" for b in "aeiou" for c in "nrst"]
+
+
+def test_many_tasks_that_open_alike_are_told_apart_by_what_they_ask():
+    asks = [f"{name}. {ask}" for name, ask in zip(LETTERS, ASKS, strict=False)]
+    tasks, texts = zip(*opened_alike(asks), strict=True)
+    assert adjusted_rand_score(tasks, PromptTemplates().fit(texts).labels_) == 1.0
+
+
+def test_many_names_before_the_same_request_are_one_task():
+    _, texts = zip(*opened_alike([f"{name}. Say what the customer wants." for name in LETTERS[:30]]), strict=True)
+    assert set(PromptTemplates().fit(texts).labels_.tolist()) == {0}

@@ -25,7 +25,8 @@ _ENOUGH_INPUTS = 10
 _TELLS_APART = 0.75
 _ANSWERS_OVERLAP = 0.4
 _LOOKED_AT = 60
-_MAX_BRANCHES, _BRANCH_WORDS, _ALL_BRANCHES = 10, 3, 0.95
+_FEW_BRANCHES, _MANY_BRANCHES, _BRANCH_WORDS, _ALL_BRANCHES = 10, 50, 3, 0.95
+_EDGE_WORDS, _OWN_EDGES = 4, 0.8
 _MAX_PAIRED = 3_000
 
 
@@ -238,17 +239,30 @@ def _split(texts: list[Words], min_prompts: int) -> list[_Run]:
     head = common_head(texts)
     tail = common_tail([words[head:] for words in texts])
     run = _Run(texts[0][:head], texts[0][len(texts[0]) - tail :], tuple(texts))
-    least = max(min_prompts, len(texts) / _MAX_BRANCHES)
-    for way, length, more in (
-        (lambda words: words[head : head + 1], common_head, head),
-        (lambda words: words[: len(words) - tail][head:][-1:], common_tail, tail),
+    for way, edge, more in (
+        (lambda words: words[head : head + 1], _opening, head),
+        (lambda words: words[: len(words) - tail][head:][-1:], _closing, tail),
     ):
         ways = _grouped(texts, way)
-        often = [ways[key] for key in sorted(ways) if len(ways[key]) >= least]
-        worded = len(often) > 1 and all(length(part) >= more + _BRANCH_WORDS for part in often)
-        if worded and sum(map(len, often)) >= _ALL_BRANCHES * len(texts):
-            return [part for branch in often for part in _split(branch, min_prompts)]
+        for most in (_FEW_BRANCHES, _MANY_BRANCHES):
+            often = [ways[key] for key in sorted(ways) if len(ways[key]) >= max(min_prompts, len(texts) / most)]
+            edges = [edge(part) for part in often]
+            worded = len(often) > 1 and all(len(words) >= more + _BRANCH_WORDS for words in edges)
+            if not worded or sum(map(len, often)) < _ALL_BRANCHES * len(texts):
+                continue
+            # Many ways that come to the same end are the values of a variable: forty schools, one task.
+            if most == _FEW_BRANCHES or len({words[-_EDGE_WORDS:] for words in edges}) >= _OWN_EDGES * len(edges):
+                return [part for branch in often for part in _split(branch, min_prompts)]
     return [run]
+
+
+def _opening(texts: list[Words]) -> Words:
+    return texts[0][: common_head(texts)]
+
+
+def _closing(texts: list[Words]) -> Words:
+    """The words that all end in, the last first."""
+    return texts[0][::-1][: common_tail(texts)]
 
 
 def _grouped(texts: list[Words], way: Callable[[Words], Words]) -> dict[Words, list[Words]]:
