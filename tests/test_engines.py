@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmaudit import engine as engines
+from llmaudit.engine import duckdb as duckdb_engine
 from llmaudit.engine.duckdb import DuckDB
-from llmaudit.errors import UnknownName
+from llmaudit.errors import AuditError, UnknownName
 from llmaudit.schema import PRICED, REQUESTS, USD
 
 CALLS = [
@@ -189,6 +190,25 @@ def test_batch_functions_may_order_and_type_their_columns_loosely(calls):
     calls.map_batches("requests", loose, schema, "loose")
     assert calls.fetch("loose").schema.types == schema.types
     assert {word for word, _ in answer(calls, "select word, n from loose order by n")} == {"x"}
+
+
+WHOLE = "select list(range) as numbers from range(8000000) order by all"
+"""One list of 64 MB: what cannot spill."""
+
+
+def test_a_step_that_cannot_spill_is_tried_again_with_more_memory(monkeypatch):
+    monkeypatch.setattr(duckdb_engine, "USUAL_LIMIT_BYTES", 30_000_000)
+    started = DuckDB(threads=1)
+    started.run(WHOLE, "whole", {})
+    assert len(started.fetch("whole")["numbers"][0]) == 8_000_000
+    started.close()
+
+
+def test_a_limit_that_the_user_set_is_kept_and_named_where_it_is_too_small():
+    started = DuckDB(memory_limit="30MB", threads=1)
+    with pytest.raises(AuditError, match=r"needs more memory than the 28\.6 MiB .* memory_limit .* --until"):
+        started.run(WHOLE, "whole", {})
+    started.close()
 
 
 def test_an_unknown_engine_is_named_with_those_there_are():

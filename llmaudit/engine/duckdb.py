@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import duckdb
 import pyarrow as pa
 
 from llmaudit.engine.base import Batches, BatchFn
+from llmaudit.errors import AuditError
 
 BATCH_ROWS = 65_536
+USUAL_LIMIT_BYTES = 1_500_000_000
+MOST_OF_MEMORY = 0.6
+"""Share of the machine's memory that a log may make the engine take, where no limit was set."""
 
 
 class DuckDB:
-    """Tables live in memory: what does not fit in `memory_limit` spills to a scratch folder."""
+    """Tables live in memory: what does not fit in `memory_limit` spills to a scratch folder.
+
+    Some steps of a very large log cannot spill. Without a limit of the user's, such a step is tried again with twice the
+    memory, up to MOST_OF_MEMORY of the machine's; AuditError says so where that is not enough.
+    """
 
     name = "duckdb"
 
-    def __init__(self, memory_limit: str = "1500MB", threads: int | None = None) -> None:
+    def __init__(self, memory_limit: str | None = None, threads: int | None = None) -> None:
+        self._limit_bytes = USUAL_LIMIT_BYTES
+        self._is_fixed = memory_limit is not None
         self._aliases: set[str] = set()
         self._kinds: dict[str, str] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
         self._con = duckdb.connect()
-        self._con.execute("set memory_limit = ?", [memory_limit])
+        self._con.execute("set memory_limit = ?", [memory_limit or f"{self._limit_bytes}B"])
         self._con.execute("set temp_directory = ?", [self._scratch.name])
         self._con.execute("set preserve_insertion_order = false")
         self._con.execute("set TimeZone = 'UTC'")
@@ -47,7 +58,7 @@ class DuckDB:
 
     def put(self, table: str, rows: pa.Table) -> None:
         self._con.register("llmaudit_put", rows)
-        self._replace(table, "select * from llmaudit_put")
+        self._with_room(lambda: self._replace(table, "select * from llmaudit_put"))
         self._con.unregister("llmaudit_put")
 
     def alias(self, alias: str, table: str) -> None:
@@ -58,10 +69,14 @@ class DuckDB:
 
     def run(self, sql: str, into: str, params: Mapping[str, object]) -> None:
         names = set(re.findall(r"\$(\w+)", _without_comments(sql)))
-        self._replace(into, sql, {name: params[name] for name in names if name in params})
+        given = {name: params[name] for name in names if name in params}
+        self._with_room(lambda: self._replace(into, sql, given))
         self._keep_integers(into)
 
     def map_batches(self, table: str, fn: BatchFn, schema: pa.Schema, into: str, columns: Sequence[str] = ()) -> None:
+        self._with_room(lambda: self._map(table, fn, schema, into, columns))
+
+    def _map(self, table: str, fn: BatchFn, schema: pa.Schema, into: str, columns: Sequence[str]) -> None:
         asked = ", ".join(_identifier(name) for name in columns) or "*"
         source = self._con.cursor().sql(f'select {asked} from "{table}"').to_arrow_reader(BATCH_ROWS)
         mapped = pa.RecordBatchReader.from_batches(schema, conform(fn(iter(source)), schema))
@@ -85,6 +100,25 @@ class DuckDB:
     def close(self) -> None:
         self._con.close()
         self._scratch.cleanup()
+
+    def _with_room(self, work: Callable[[], None]) -> None:
+        """Do it, and where memory does not suffice do it again with more."""
+        while True:
+            try:
+                return work()
+            except duckdb.OutOfMemoryException as error:
+                more = 2 * self._limit_bytes
+                if self._is_fixed or more > MOST_OF_MEMORY * _memory_bytes():
+                    raise AuditError(
+                        f"This log needs more memory than the {self._limit()} that the engine may take. Set engine_options."
+                        "memory_limit in llmaudit.toml, audit a shorter window (--since, --until), or use --engine spark."
+                    ) from error
+                self._con.execute("set memory_limit = ?", [f"{more}B"])
+                self._limit_bytes = more
+
+    def _limit(self) -> str:
+        [(limit,)] = self._con.execute("select current_setting('memory_limit')").fetchall()
+        return str(limit)
 
     def _define(self, view: str, sql: str) -> None:
         self._drop(view)
@@ -122,6 +156,14 @@ def start(options: Mapping[str, str]) -> DuckDB:
     if "threads" in options:
         make = partial(make, threads=int(options["threads"]))
     return make()
+
+
+def _memory_bytes() -> int:
+    """The machine's memory; where nobody says, as much as is usual."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return USUAL_LIMIT_BYTES
 
 
 def _without_comments(sql: str) -> str:
