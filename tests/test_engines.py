@@ -206,9 +206,11 @@ def test_a_step_that_cannot_spill_is_tried_again_with_more_memory(monkeypatch):
 
 def test_a_limit_that_the_user_set_is_kept_and_named_where_it_is_too_small():
     started = DuckDB(memory_limit="30MB", threads=1)
-    with pytest.raises(AuditError, match=r"needs more memory than the 28\.6 MiB .* memory_limit .* --until"):
-        started.run(WHOLE, "whole", {})
-    started.close()
+    try:
+        with pytest.raises(AuditError, match=r"needs more memory than the 28\.6 MiB .*memory_limit.*--until"):
+            started.run(WHOLE, "whole", {})
+    finally:
+        started.close()
 
 
 def test_an_unknown_engine_is_named_with_those_there_are():
