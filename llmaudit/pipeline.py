@@ -148,7 +148,7 @@ def run(
         tell("Writing the report")
         steps = [*headline.steps, *(step for step in everything.steps if step.lever.grade == "C")]
         apart = replay.declined_steps(pulled)
-        evidence = _evidence(replay, pulled, config.sandbox, facts.total)
+        evidence = _evidence(replay, pulled, config.sandbox)
         findings = savings.with_status(_findings(steps, apart, replay, window, evidence), decisions, day)
         moves = dossier.rows(verdicts, facts.endpoint_costs, findings, moving, _teachers(engine))
         report = _report(config, lake, book, facts, moves, headline, everything, findings, window)
@@ -533,7 +533,7 @@ def _findings(
 
 
 def _evidence(
-    replay: Replay, pulled: Sequence[Lever], sandbox: Sequence[str], total: Decimal
+    replay: Replay, pulled: Sequence[Lever], sandbox: Sequence[str]
 ) -> dict[str, dict[assemble.Site, dict[str, Any]]]:
     """What each lever can say of an endpoint and model, besides what it saves."""
     found: dict[str, dict[assemble.Site, dict[str, Any]]] = {}
@@ -543,17 +543,17 @@ def _evidence(
             continue
         rows = [row for row in _rows(replay.engine, table) if row["endpoint"] not in sandbox]
         found[lever.name] = {(row["endpoint"], row["model"]): row for row in rows}
-        for place, usd in _unproven(lever, replay, total).items():
+        for place, usd in _unproven(lever, replay).items():
             found[lever.name].get(place, {})["unproven_usd"] = usd
     return found
 
 
-def _unproven(lever: Lever, replay: Replay, total: Decimal) -> dict[assemble.Site, Decimal]:
+def _unproven(lever: Lever, replay: Replay) -> dict[assemble.Site, Decimal]:
     """What the lever would save by itself where nothing in the log speaks for it yet."""
     further = lever.if_it_holds()
     if further is None:
         return {}
-    shown, possible = (replay.plan([one], total).steps[0].saved for one in (lever, further))
+    shown, possible = replay.saved_alone(lever), replay.saved_alone(further)
     proved = {(row.endpoint, row.model) for row in shown}
     return {place: usd for place, usd in assemble.by_site(possible).items() if place not in proved}
 

@@ -195,6 +195,11 @@ class Replay:
             )
         return Plan(baseline_usd, tuple(steps), saving, how, _orders(met, ordered, alone, pulls, sum(net, ZERO)))
 
+    def saved_alone(self, lever: Lever) -> Sequence[Saved]:
+        """What the lever saves by itself, where it is. Asked again, or after a plan that had it, nothing is worked out anew."""
+        self._prepare((lever,))
+        return self._log.alone(lever).saved
+
     def declined_steps(self, levers: Sequence[Lever]) -> list[Step]:
         """What each lever would save on its own where its findings were declined. No plan counts it."""
         found = []
