@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from llmaudit import assemble, pipeline, queries, schema
+from llmaudit import assemble, commands, opening, queries, schema
 from llmaudit import engine as engines
 from llmaudit.config import AuditConfig
 from llmaudit.errors import AuditError
@@ -31,7 +31,7 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
     lake = Lake.open(config.lake)
     engine = engines.start(config.engine, dict(config.engine_options))
     try:
-        book = pipeline.open_tables(engine, lake, config)
+        book = opening.open_tables(engine, lake, config)
         if "prices" in sql.lower():
             used = engine.fetch(queries.run(engine, "price_ids")).column("price_id").to_pylist()
             engine.put("prices", behind(book, used))
@@ -59,7 +59,7 @@ def bills(config: AuditConfig) -> list[dict[str, Any]]:
     lake = Lake.open(config.lake)
     engine = engines.start(config.engine, dict(config.engine_options))
     try:
-        return assemble.bills(pipeline.reconciled(engine, lake, config))
+        return assemble.bills(commands.reconciled(engine, lake, config))
     finally:
         engine.close()
 

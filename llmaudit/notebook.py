@@ -14,7 +14,7 @@ from typing import Any, Self
 import polars as pl
 import pyarrow as pa
 
-from llmaudit import allocation, assemble, config, pipeline
+from llmaudit import allocation, assemble, commands, config, pipeline
 from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.export import evals, handoff, recipes
@@ -310,7 +310,7 @@ class Audit:
             found = handoff.gather(self._run.engine, self._run.lake, endpoint, held_out=evals.wanted(terms))
             material = evals.of_handoff(found)
         day = self._run.config.as_of or datetime.now(UTC).date()
-        costs = pipeline.acceptance_costs(self._run.config, material, terms, day)
+        costs = commands.acceptance_costs(self._run.config, material, terms, day)
         return evals.write(material, Path(folder), terms, costs, priced_on=day)
 
     def sql(self, query: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from small_logs import SAMPLES, book, logs
 from test_cli import llmaudit, refused
 
-from llmaudit import config, engine, pipeline, pricing
+from llmaudit import config, engine, opening, pricing
 from llmaudit.export import focus
 from llmaudit.schema import PRICED
 
@@ -222,7 +222,7 @@ def test_that_linter_would_have_found_a_null_cost(tmp_path, log):
 
 
 def charged(path):
-    with pipeline.opened(config.load(None, paths=(str(path),))) as (started, lake, _):
+    with opening.opened(config.load(None, paths=(str(path),))) as (started, lake, _):
         assert lake.quarantine().is_empty()
         started.run(
             "select provider, model, service_tier, token_class, cast(sum(quantity) as bigint) as quantity, "
@@ -236,7 +236,7 @@ def charged(path):
 @pytest.mark.parametrize("name", ["out/focus.csv", "out/focus.parquet"])
 def test_the_file_reads_back_to_the_same_tokens_and_the_same_money(tmp_path, harbor, name):
     _, path = exported(tmp_path, "--lake", harbor, name=name)
-    with pipeline.opened(config.load(None, lake=harbor)) as (started, _, _):
+    with opening.opened(config.load(None, lake=harbor)) as (started, _, _):
         started.run(
             "select sum(cost_usd) as cost_usd, sum(list_usd) as list_usd, cast(sum(input_tokens + output_tokens) as bigint) as tokens, "
             "cast(sum(cache_read_tokens) as bigint) as cached from requests where billable and cost_usd is not null",

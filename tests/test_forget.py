@@ -8,7 +8,7 @@ import pytest
 from test_cli import llmaudit, refused
 from test_export_focus import call
 
-from llmaudit import config, pipeline
+from llmaudit import config, opening
 
 ALICE = "alice.o'hara@example.com"
 
@@ -61,7 +61,7 @@ def on_disk(lake, word):
 
 
 def spent(lake):
-    with pipeline.opened(config.load(None, lake=lake)) as (started, _, _):
+    with opening.opened(config.load(None, lake=lake)) as (started, _, _):
         started.run(
             "select user_id, count(*) as calls, sum(cost_usd) as usd from requests group by 1 order by 1", "by_user", {}
         )
@@ -90,7 +90,7 @@ def test_others_keep_what_is_theirs(lake):
 
 def test_their_calls_can_no_longer_be_told_apart_by_hash_or_session(lake):
     llmaudit("forget", "--user", ALICE, "--lake", lake)
-    with pipeline.opened(config.load(None, lake=lake)) as (started, _, _):
+    with opening.opened(config.load(None, lake=lake)) as (started, _, _):
         started.run("select * from requests where user_id = 'forgotten'", "theirs", {})
         rows = started.fetch("theirs").to_pylist()
     telling = [

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from llmaudit import asking, engine, pipeline, queries, schema
+from llmaudit import asking, engine, opening, pipeline, queries, schema
 from llmaudit.config import AuditConfig
 from llmaudit.detectors import sample
 from llmaudit.errors import AuditError
@@ -112,11 +112,11 @@ def merged(lake):
 def opened(lake):
     config = AuditConfig()
     started = engine.start("duckdb", {"threads": "2"})
-    pipeline._attach(started, lake, config)
+    opening.attach(started, lake, config)
     return started
 
 
-ALWAYS = pipeline._window(AuditConfig())
+ALWAYS = opening._window(AuditConfig())
 
 
 def asked(path, sql, **config):

@@ -8,7 +8,7 @@ import pytest
 from test_cli import llmaudit
 from test_export_focus import call
 
-from llmaudit import config, pipeline
+from llmaudit import commands, config, pipeline
 
 CHEAPER = """
 [[discount]]
@@ -48,7 +48,7 @@ def settings(lake, prices):
 
 
 def changes(lake, prices, dry_run=True):
-    found = pipeline.reprice(settings(lake, prices), dry_run=dry_run)
+    found = commands.reprice(settings(lake, prices), dry_run=dry_run)
     return {(c.model, c.reason): (c.requests, c.before_usd, c.after_usd) for c in found.changes}, found
 
 

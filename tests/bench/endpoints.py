@@ -138,7 +138,7 @@ def _time(log: Path, truth: dict[str, Task], keep: Path | None) -> None:
     from llmaudit.config import AuditConfig
     from llmaudit.detectors import endpoints, sample, verdicts
     from llmaudit.lake.sampling import SAMPLE_PER_STRATUM
-    from llmaudit.pipeline import opened
+    from llmaudit.opening import opened
 
     clock = Clock()
     with opened(AuditConfig(paths=(str(log),))) as (engine, _, _), clock.running():

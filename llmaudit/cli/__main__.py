@@ -1,0 +1,5 @@
+"""`python -m llmaudit.cli`."""
+
+from llmaudit.cli import main
+
+main()
