@@ -11,8 +11,9 @@ import pytest
 from llmaudit import pricing
 from llmaudit.errors import AuditError
 from llmaudit.pricing import book as books
-from llmaudit.pricing import lint, upcoming
+from llmaudit.pricing import lint, slips, upcoming
 from llmaudit.pricing.differences import differences
+from llmaudit.pricing.rates import Band, Period, Witness
 
 NOVEMBER = date(2026, 11, 20)
 
@@ -24,7 +25,7 @@ def changed(*rows: dict) -> pricing.Book:
     book = pricing.load()
     rates = [{**usual, **standard, "disputed": False, "other_usd_per_unit": None, **row} for row in rows]
     table = book._shelf.rates.schema.empty_table().from_pylist(rates, book._shelf.rates.schema)
-    return replace(book, _shelf=replace(book._shelf, rates=table))
+    return replace(book, _shelf=replace(book._shelf, rates=table, meta={**book._shelf.meta, "slips": []}))
 
 
 def rules(*rows: dict) -> list[str]:
@@ -55,10 +56,55 @@ def test_a_price_list_that_keeps_the_rules_breaks_none() -> None:
             [rate("0.000012", valid_to=date(2026, 6, 1)), rate("0.000002", valid_from=date(2026, 6, 1))],
             "large-move",
         ),
+        ([rate("0.0135")], "unit-slip"),
+        ([rate("0.0004"), rate("0.0000004", provider="azure.ai.openai")], "unit-slip"),
+        (
+            [rate("0.0000000004"), *(rate("0.0000004", provider=host) for host in ("azure.ai.openai", "openrouter"))],
+            "unit-slip",
+        ),
     ],
 )
 def test_a_price_that_breaks_a_rule_is_named_by_it(rows: list[dict], rule: str) -> None:
     assert set(rules(*rows)) == {rule}
+
+
+def test_of_two_hosts_a_thousandfold_apart_the_dear_one_is_wrong() -> None:
+    broken = lint.lint(changed(rate("0.0004"), rate("0.0000004", provider="azure.ai.openai")), NOVEMBER)
+    assert [(b.provider, b.text) for b in broken if b.rule == "unit-slip"] == [
+        ("openai", "input 400, other hosts at most 0.4")
+    ]
+
+
+def test_a_slip_that_its_own_source_divided_later_is_divided_and_any_other_left_out() -> None:
+    place, day = ("acme", "m-1"), date(2026, 10, 8)
+    slipped = period(None, day, input="0.135", output="0.54")
+    divided = period(day, None, input="0.00000135", output="0.0000054")
+    [only] = slips.mended({place: [slipped, divided]})[0][place]
+    assert (only.valid_from, only.tiers) == (None, divided.tiers)
+    cheaper = period(day, None, input="0.00000003", output="0.00000017")
+    kept, [slip] = slips.mended({place: [slipped, cheaper]})
+    assert (kept, slip.is_mended) == ({place: [cheaper]}, False)
+    assert slips.mended({place: [slipped]})[0] == {}
+
+
+def period(valid_from: date | None, valid_to: date | None, **usd: str) -> Period:
+    rates = {token_class: Decimal(said) for token_class, said in usd.items()}
+    return Period(valid_from, valid_to, {"standard": (Band(0, None, rates),)}, Witness("litellm", "1", NOVEMBER))
+
+
+def test_the_book_has_no_slip_and_says_which_its_sources_had() -> None:
+    """Of W&B's prices before 8 October 2026 LiteLLM had a hundred thousand times too much, as it later mended itself."""
+    book = pricing.load()
+    found = {b.model: b.text for b in lint.lint(book, NOVEMBER) if b.rule == "unit-slip"}
+    assert all(" left out" in text or " divided" in text for text in found.values())
+    assert {"deepseek-ai/deepseek-r1-0528", "openai/gpt-oss-120b"} <= found.keys()
+    september = date(2026, 9, 1)
+    mended = book.rate("wandb", "deepseek-ai/deepseek-r1-0528", "input", at=september)
+    assert mended is not None
+    assert mended.usd == Decimal("0.00000135")
+    assert book.rate("wandb", "openai/gpt-oss-120b", "input", at=september) is None
+    highest = max(row["high_input"] for row in book.ranges("wandb")[1].to_pylist())
+    assert highest < Decimal("0.0001")
 
 
 def test_sources_that_differ_by_a_percent_agree() -> None:

@@ -22,6 +22,7 @@ from llmaudit.errors import AuditError
 from llmaudit.pricing import names, tuning, user
 from llmaudit.pricing.providers import canonical
 from llmaudit.pricing.rates import RANGES, RATE
+from llmaudit.pricing.slips import Slip
 from llmaudit.pricing.spelling import Spelling, Spellings, spell
 from llmaudit.pricing.tuning import Target
 from llmaudit.pricing.user import MEASURES, STANDING, TOKEN_CLASSES, UNIT_CLASSES, UserPrices
@@ -250,6 +251,11 @@ class Book:
         """Models that providers no longer serve from some day on: provider, model, retires_on (null: no day is named), source."""
         found: list[dict[str, Any]] = _read("retirements", self._shelf.folder).to_pylist()
         return found
+
+    def slips(self) -> list[Slip]:
+        """Lines of the sources that are powers of ten away from what they must be, and what became of them."""
+        listed = self._shelf.meta.get("slips", [])
+        return [Slip(**line) for line in listed] if isinstance(listed, list) else []
 
     def rows(self, model: str) -> pa.Table:
         """Every row of a model, under each provider that lists the name."""

@@ -13,7 +13,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmaudit.pricing import from_genai, from_litellm
+from llmaudit.pricing import from_genai, from_litellm, slips
 from llmaudit.pricing.book import DATA, sha256
 from llmaudit.pricing.rates import BOOK, NAMES, RANGES, RATE, RETIREMENTS, Band, Period, Rates, base, places, rows
 from llmaudit.pricing.user import UNIT_CLASSES
@@ -63,6 +63,7 @@ def compile_book(
         for name, kind in known.names.items():
             draft.name(known.provider, name, known.model, kind)
     _add_litellm(draft, package, from_litellm.continued(earlier, from_litellm.known(snapshots)))
+    draft.periods, slipped = slips.mended(draft.periods)
     meta: dict[str, object] = {
         "as_of": max([genai_date, *(s.seen for s in snapshots)]).isoformat(),
         "sources": [
@@ -73,6 +74,7 @@ def compile_book(
             ),
         ],
         "uplifts": uplift_lines(draft),
+        "slips": [asdict(slip) for slip in slipped],
     }
     return draft, meta
 

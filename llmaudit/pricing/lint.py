@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from llmaudit.pricing.book import Book
+from llmaudit.pricing.slips import Hosts
 from llmaudit.pricing.spelling import spell
 from llmaudit.pricing.user import TOKEN_CLASSES
 
@@ -43,6 +44,7 @@ def lint(book: Book, as_of: date, model: str | None = None) -> list[Broken]:
     """Every rule over the prices in force on a day, of one model's name or of all."""
     rows = book.rows(model).to_pylist() if model else book.all_rates()
     found = [broken for rule in (*_BY_MODEL, *_BY_ROW) for broken in rule(_in_force(rows, as_of), rows)]
+    found += [*_slips(rows, book.all_rates()), *_slipped(book, model)]
     return sorted(set(found), key=lambda b: (b.rule, b.provider, b.model, b.tier, b.text))
 
 
@@ -182,6 +184,45 @@ def _sources(_: Books, rows: list[Row]) -> Iterator[Broken]:
         if theirs is not None and abs(ours - theirs) > MOST_APART * max(ours, theirs):
             place = (row["provider"], row["model"])
             yield _broken("sources-differ", place, row["tier"], row["token_class"], ours, row["other_source"], theirs)
+
+
+def _slips(rows: list[Row], every: list[Row]) -> Iterator[Broken]:
+    """No token costs hundreds of times what other hosts ask for it, or what it cost the day before."""
+    hosts = Hosts((r["provider"], r["model"], r["token_class"], r["usd_per_unit"]) for r in every if _is_base(r))
+    near = _neighbours(rows)
+    for row in filter(_is_base, rows):
+        asked = (row["provider"], row["model"], row["token_class"], row["usd_per_unit"])
+        if why := hosts.why_not(asked, near.get((*_line(row), row["valid_from"], row["valid_to"]), ())):
+            yield Broken("unit-slip", row["provider"], row["model"], row["tier"], why)
+
+
+def _is_base(row: Row) -> bool:
+    return row["tier"] == "standard" and not row["from_tokens"]
+
+
+def _neighbours(rows: list[Row]) -> Mapping[tuple[Any, ...], list[Decimal]]:
+    """Of each row the rates of its line that end where it begins, or begin where it ends."""
+    ends: dict[tuple[Any, ...], list[Decimal]] = {}
+    for row in rows:
+        for name in ("valid_from", "valid_to"):
+            if row[name]:
+                ends.setdefault((*_line(row), name, row[name]), []).append(row["usd_per_unit"])
+    return {
+        (*_line(row), row["valid_from"], row["valid_to"]): [
+            *ends.get((*_line(row), "valid_to", row["valid_from"]), ()),
+            *ends.get((*_line(row), "valid_from", row["valid_to"]), ()),
+        ]
+        for row in rows
+    }
+
+
+def _slipped(book: Book, model: str | None) -> Iterator[Broken]:
+    """What the book's sources have and the book does not, because it cannot be."""
+    for slip in book.slips():
+        if model is None or model.lower() in {slip.model, f"{slip.provider}/{slip.model}"}:
+            done = "divided as its source did later" if slip.is_mended else "left out"
+            text = f"{slip.text}; {slip.valid_from or 'ever'} to {slip.valid_to or 'today'}, {done}"
+            yield Broken("unit-slip", slip.provider, slip.model, "standard", text)
 
 
 def _broken(rule: str, place: Place, tier: str, name: str, usd: Decimal, other: str, other_usd: Decimal) -> Broken:

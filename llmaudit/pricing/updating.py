@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
@@ -48,8 +48,15 @@ def update(folder: Path, seen: date) -> str:
         place = (line["provider"], line["model"])
         if line["retires_on"] and draft.retirements.get(place, (None, ""))[0] is None:
             draft.retirements[place] = (line["retires_on"], line["source"])
+    meta |= {"slips": _all_slips(old, meta)}
     meta |= {"as_of": seen.isoformat(), "based_on_sha256": old["sha256"], "uplifts": uplift_lines(draft)}
     return write(draft, meta, folder)
+
+
+def _all_slips(*books: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What one book and then the other left out or mended, once each."""
+    listed = [slip for book in books for slip in book.get("slips", ())]
+    return [slip for at, slip in enumerate(listed) if slip not in listed[:at]]
 
 
 def _keep(
