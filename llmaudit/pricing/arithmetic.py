@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llmaudit.pricing.book import CLASSES
 from llmaudit.pricing.card import (
     DAY_US,
     FINER,
@@ -30,6 +29,7 @@ from llmaudit.pricing.card import (
     Steps,
 )
 from llmaudit.pricing.user import MEASURES, UNIT_CLASSES
+from llmaudit.pricing.wide import CLASSES
 from llmaudit.schema import USAGE_COLUMNS, USD
 
 Whole = npt.NDArray[Any]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from llmaudit.pricing.book import ENDLESS, FALLBACKS, NEVER, Book, midnight
+from llmaudit.pricing.book import Book
 from llmaudit.pricing.user import TOKEN_CLASSES, UNIT_CLASSES
+from llmaudit.pricing.wide import ENDLESS, FALLBACKS, NEVER, midnight
 from llmaudit.schema import PRICES
 
 _NOTES = ("+no-cache-rate", "+no-output-rate", "+mixed-cache")

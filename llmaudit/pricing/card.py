@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from llmaudit.pricing.book import CLASSES, ENDLESS, EVER, NEVER, Book
+from llmaudit.pricing.book import Book
 from llmaudit.pricing.rates import RATE
 from llmaudit.pricing.user import MEASURES
+from llmaudit.pricing.wide import CLASSES, ENDLESS, EVER, NEVER
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

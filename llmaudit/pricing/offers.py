@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from llmaudit import queries
 from llmaudit.engine.base import Engine
-from llmaudit.pricing.book import Book, Wide
+from llmaudit.pricing.book import Book
 from llmaudit.pricing.relations import put_relations
 from llmaudit.pricing.siblings import put_siblings
+from llmaudit.pricing.wide import Wide
 
 TIERS = ("standard", "batch", "flex", "priority", "fast", "ultrafast")
 

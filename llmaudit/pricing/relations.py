@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from llmaudit import queries
 from llmaudit.engine.base import Engine
-from llmaudit.pricing.book import Book, Wide, midnight
+from llmaudit.pricing.book import Book
+from llmaudit.pricing.wide import Wide, midnight
 
 RELATIONS = pa.schema(
     [

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from llmaudit import queries
 from llmaudit.engine.base import Engine
-from llmaudit.pricing.book import Book, Wide
+from llmaudit.pricing.book import Book
 from llmaudit.pricing.relations import in_force
+from llmaudit.pricing.wide import Wide
 
 LEAST_DAYS_LEFT = 180
 """A model that retires within so many days of the book is no place to move to."""

@@ -21,8 +21,9 @@ from llmaudit.engine.base import Batches, Engine
 from llmaudit.errors import AuditError
 from llmaudit.pricing import arithmetic
 from llmaudit.pricing.arithmetic import PARTS, Whole
-from llmaudit.pricing.book import Book, load, midnight
+from llmaudit.pricing.book import Book, load
 from llmaudit.pricing.card import PRICED_BY, REPORTED, Card, Flags, Ints, Name, card
+from llmaudit.pricing.wide import midnight
 from llmaudit.schema import REQUESTS, TIME, USAGE_COLUMNS, USD
 
 Frame = TypeVar("Frame", pl.DataFrame, pa.Table)
