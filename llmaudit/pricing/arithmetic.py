@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from llmaudit.pricing.card import (
     SPAN,
     SUFFIXES,
     USER,
+    Below,
     Card,
     Flags,
     Ints,
@@ -223,18 +225,53 @@ def priced(card: Card, calls: Calls) -> Priced:
     row = _row(card, calls)
     counts = _measured_once(card, row, calls.counts)
     by_user = card.by_user.take(row) if card.list_usd else None
-    parts = dict(_parts(card.usd, row, counts))
+    layers = _layers(card.below, row, counts)
+    parts = dict(_parts(card.usd, layers))
     cost = _total(parts, len(row))
-    suffixes = _suffixes(card, row, counts)
+    suffixes = np.bitwise_or.reduce([_suffixes(card, rows, these) for rows, these in layers])
     priced_by = np.where(card.by_rule.take(row) | (suffixes > 0), RULE, card.priced_by.take(calls.names))
     return Priced(
-        known=counts.sound & (row != NOTHING) & _is_told(card, row, counts) & ~_lacks(card.lacking, row, counts),
+        known=counts.sound & _is_told(card, row, counts) & ~_lacks(card.lacking, layers),
         parts=parts,
         cost=cost,
         list_cost=cost if by_user is None else _list_cost(card, row, counts, cost, by_user),
         priced_by=priced_by if by_user is None else np.where(by_user, USER, priced_by),
         ids=row * 2 ** len(SUFFIXES) + suffixes,
     )
+
+
+Layer = tuple[Ints, Counts]
+"""The row that prices each call's share of the counts."""
+
+
+def _layers(below: Below, row: Ints, counts: Counts) -> Sequence[Layer]:
+    """All counts of a call in one layer, but where only the tokens beyond a length pay its row's rates.
+
+    Those are the last of its input: what is new before what is written to a cache, and that before what is read from one,
+    because what a cache holds is the beginning. What is not input stays with the row of the whole call.
+    """
+    found: list[Layer] = []
+    while below.tokens.any() and (upto := below.tokens.take(row)).any():
+        beyond, counts = _divided(counts, upto)
+        found.append((row, beyond))
+        row = np.where(upto > 0, below.rows.take(row), NOTHING)
+    return [*found, (row, counts)]
+
+
+def _divided(counts: Counts, upto: Ints) -> tuple[Counts, Counts]:
+    """The counts beyond a length of the input, and those up to it; 0 is no length, and all is beyond."""
+    left = counts.input_tokens - upto
+    beyond, within = dict(counts.classes), dict.fromkeys(_EACH_CALL, np.zeros(len(upto), np.int64))
+    for token_class in (c for c in _LAST_FIRST if c in counts.classes):
+        quantity = counts.classes[token_class]
+        taken = np.clip(left, 0, quantity)
+        beyond[token_class], within[token_class] = taken, quantity - taken
+        left = left - taken
+    short = np.where(upto > 0, np.minimum(counts.input_tokens, upto), 0)
+    return replace(counts, classes=beyond), replace(counts, classes=within, input_tokens=short, spanned={}, mixed=None)
+
+
+_LAST_FIRST = (*PARTS["input"], "cache_write_long", "cache_write", *PARTS["cache_read"])
 
 
 def _row(card: Card, calls: Calls) -> Ints:
@@ -272,22 +309,25 @@ def _microseconds(started: pa.Array) -> Ints:
     return found
 
 
-def _lacks(lacking: Ints, row: Ints, counts: Counts) -> Flags:
-    """Whether a call has some of a class that its row has no rate for."""
-    found = np.zeros(len(row), bool)
+def _lacks(lacking: Ints, layers: Sequence[Layer]) -> Flags:
+    """Whether a call has no row, or some of a class that its row has no rate for."""
+    found: Flags = layers[0][0] == NOTHING
     ever = np.bitwise_or.reduce(lacking)
-    for bit, token_class in enumerate(CLASSES):
-        if token_class in counts.classes and ever >> bit & 1:
-            found |= ((lacking >> bit & 1) == 1).take(row) & (counts.classes[token_class] > 0)
+    for at, (row, counts) in enumerate(layers):
+        for bit, token_class in enumerate(CLASSES):
+            if token_class in counts.classes and (at or ever >> bit & 1):
+                lacks = (lacking >> bit & 1) == 1
+                lacks[NOTHING] = at > 0
+                found |= lacks.take(row) & (counts.classes[token_class] > 0)
     return found
 
 
-def _parts(rates: Mapping[str, Steps], row: Ints, counts: Counts) -> Iterator[tuple[str, Whole]]:
+def _parts(rates: Mapping[str, Steps], layers: Sequence[Layer]) -> Iterator[tuple[str, Whole]]:
     """The parts of the cost that are not 0 throughout."""
-    kind = _kind(rates, counts)
+    kind = _kind(rates, layers)
     for part, classes in PARTS.items():
         whole, fine = None, None
-        for token_class in classes:
+        for token_class, (row, counts) in product(classes, layers):
             steps = rates.get(token_class)
             quantity = _quantity(token_class, counts, len(row))
             if steps is None or quantity is None:
@@ -300,15 +340,17 @@ def _parts(rates: Mapping[str, Steps], row: Ints, counts: Counts) -> Iterator[tu
             yield part, ((whole if fine is None else whole + fine // FINER) + STEPS_PER_PART // 2) // STEPS_PER_PART
 
 
-def _kind(rates: Mapping[str, Steps], counts: Counts) -> type:
+def _kind(rates: Mapping[str, Steps], layers: Sequence[Layer]) -> type:
     """64 bits where they hold whatever can come out."""
-    most = sum(int(abs(q).max()) * rates[c].largest for c, q in counts.classes.items() if c in rates)
+    quantities = ((c, q) for _, counts in layers for c, q in counts.classes.items())
+    most = sum(int(abs(q).max()) * rates[c].largest for c, q in quantities if c in rates)
     most += rates["requests"].largest if "requests" in rates else 0
     return np.int64 if most < _LIMIT else object
 
 
 def _quantity(token_class: str, counts: Counts, calls: int) -> Ints | None:
-    return np.ones(calls, np.int64) if token_class in _EACH_CALL else counts.classes.get(token_class)
+    found = counts.classes.get(token_class)
+    return np.ones(calls, np.int64) if found is None and token_class in _EACH_CALL else found
 
 
 _EACH_CALL = frozenset({"requests"})
@@ -327,8 +369,9 @@ def _total(parts: Mapping[str, Whole], calls: int) -> Whole:
 
 def _list_cost(card: Card, row: Ints, counts: Counts, cost: Whole, by_user: Flags) -> Whole:
     """At list price where the user's own rates or discounts are in the cost. Without a list price it is the cost."""
-    at_list = _total(dict(_parts(card.list_usd, row, counts)), len(row))
-    return np.where(by_user & ~_lacks(card.list_lacking, row, counts), at_list, cost)
+    layers = _layers(card.list_below, row, counts)
+    at_list = _total(dict(_parts(card.list_usd, layers)), len(row))
+    return np.where(by_user & ~_lacks(card.list_lacking, layers), at_list, cost)
 
 
 def _suffixes(card: Card, row: Ints, counts: Counts) -> Ints:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from llmaudit.pricing.book import Book
 from llmaudit.pricing.user import TOKEN_CLASSES, UNIT_CLASSES
-from llmaudit.pricing.wide import ENDLESS, FALLBACKS, NEVER, midnight
+from llmaudit.pricing.wide import ENDLESS, FALLBACKS, NEVER, Wide, midnight
 from llmaudit.schema import PRICES
 
 _NOTES = ("+no-cache-rate", "+no-output-rate", "+mixed-cache")
@@ -18,9 +18,22 @@ _NOTES = ("+no-cache-rate", "+no-output-rate", "+mixed-cache")
 
 def behind(book: Book, price_ids: Iterable[str]) -> pa.Table:
     """The rows behind these price_ids. The book must have priced the calls: it knows the places it was asked for."""
-    wide = {str(row["price_id"]): row for row in book.looked_up()}
+    wide: dict[str, Wide] = {}
+    for row in book.looked_up():
+        wide[str(row["price_id"])] = _joined(wide.get(str(row["price_id"])), row)
     found = [line for price_id in sorted(set(price_ids)) for line in _lines(book, price_id, wide)]
     return pa.Table.from_pylist(found, PRICES)
+
+
+def _joined(known: Wide | None, row: Wide) -> Wide:
+    """One row for all stretches of the days and hours of a price."""
+    if known is None:
+        return row
+    ends = {
+        name: pick(known[name], row[name])  # type: ignore[call-overload]
+        for name, pick in (("valid_from", min), ("valid_to", max))
+    }
+    return {**known, **ends}
 
 
 def _lines(book: Book, price_id: str, wide: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -52,6 +52,7 @@ FEWEST_OF_A_FAMILY = 2
 
 _BRACKETS = (
     "valid_from", "valid_to", "daily_from_second", "daily_to_second", "weekdays", "from_tokens", "to_tokens",
+    "is_marginal",
 )  # fmt: skip
 
 
@@ -353,7 +354,7 @@ def _cells(
     brackets: tuple[Any, ...], rates: Mapping[str, Decimal], others: Mapping[str, Decimal], basis: str, source: str
 ) -> Iterator[Cell]:
     """A row's rates, once for each stretch of the week that they hold in."""
-    valid_from, valid_to, first, last, weekdays, low, high = brackets
+    valid_from, valid_to, first, last, weekdays, low, high, is_marginal = brackets
     carried_back = basis == "carried_back"
     input_only = source == "genai-prices" and "input" in rates and not any(c.startswith("output") for c in rates)
     for week in _weeks(first, last, weekdays):
@@ -367,6 +368,7 @@ def _cells(
             carried_back,
             input_only,
             others,
+            below_tokens=low - 1 if is_marginal else 0,
         )
 
 

@@ -63,6 +63,16 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Below:
+    """Rows whose rates only the tokens beyond a length pay, and what those up to it do."""
+
+    tokens: Ints
+    """Of each row so many of the input; 0 where it prices the whole call."""
+    rows: Ints
+    """The row of a call of that length."""
+
+
+@dataclass(frozen=True)
 class Span:
     """Between what the rates of an unpriced call lie for some days, in steps, rounded outwards."""
 
@@ -93,6 +103,8 @@ class Card:
     lacking: Ints
     list_lacking: Ints
     """A bit for each class of CLASSES without a rate."""
+    below: Below
+    list_below: Below
     by_user: Flags
     by_rule: Flags
     unrated: Mapping[str, Flags]
@@ -161,6 +173,8 @@ def card(book: Book, names: Iterable[Name]) -> Card:
         list_usd=_steps(rates, "list_") if by_user.any() else {},
         lacking=_lacking(rates, ""),
         list_lacking=_lacking(rates, "list_"),
+        below=_below(wide, "below_tokens"),
+        list_below=_below(wide, "list_below_tokens"),
         by_user=by_user,
         by_rule=_flags(rates, "by_rule"),
         unrated={name: _flags(rates, f"{short}_by_rule") for name, short in _UNRATED.items()},
@@ -228,6 +242,26 @@ def _line(held: Sequence[tuple[int, Row]], weeks: Ints, bands: Ints) -> Ints:
         band = slice(*np.searchsorted(bands, [row["from_tokens"], row["to_tokens"]]))
         found[week, band] = at
     return found
+
+
+def _below(wide: Sequence[tuple[int, Row]], name: str) -> Below:
+    tokens, rows = np.zeros(len(wide) + 1, np.int64), np.zeros(len(wide) + 1, np.int64)
+    if any(row[name] for _, row in wide):
+        for _, listed in _by_place(wide):
+            for at, row in listed:
+                if row[name]:
+                    tokens[at] = row[name]
+                    rows[at] = next((other for other, r in listed if _is_below(r, row, row[name])), NOTHING)
+    return Below(tokens, rows)
+
+
+def _is_below(other: Row, row: Row, tokens: int) -> bool:
+    """Whether the other row prices shorter calls of the same time."""
+    return bool(
+        other["from_tokens"] <= tokens < other["to_tokens"]
+        and other["valid_from"] <= row["valid_from"] < other["valid_to"]
+        and other["week_from_second"] <= row["week_from_second"] < other["week_to_second"]
+    )
 
 
 def _steps(rates: Sequence[Row], lists: str) -> dict[str, Steps]:

@@ -182,7 +182,9 @@ def _lent(periods: list[Period], theirs: Period) -> Iterator[Period]:
             continue
         lent = {(b.from_tokens, b.to_tokens): b.rates for b in theirs.tiers.get("standard", ())}
         more = [
-            Band(b.from_tokens, b.to_tokens, _missing(b.rates, lent.get((b.from_tokens, b.to_tokens), {})))
+            Band(
+                b.from_tokens, b.to_tokens, _missing(b.rates, lent.get((b.from_tokens, b.to_tokens), {})), b.is_marginal
+            )
             for b in period.tiers["standard"]
         ]
         if any(band.rates for band in more) and any(
@@ -272,7 +274,7 @@ def write(draft: Draft, meta: dict[str, object], folder: Path) -> str:
         for (provider, name), (model, kind) in sorted(draft.names.items())
         if (provider, model) in draft.periods
     ]
-    _save(pa.Table.from_pylist(listed, BOOK).sort_by([(c, "ascending") for c in BOOK.names[:11]]), folder / "rates")
+    _save(pa.Table.from_pylist(listed, BOOK).sort_by([(c, "ascending") for c in _ORDER]), folder / "rates")
     _save(pa.Table.from_pylist(names, NAMES), folder / "names")
     _save(pa.Table.from_pylist(list(_ranges(draft)), RANGES), folder / "ranges")
     retiring = [
@@ -285,6 +287,9 @@ def write(draft: Draft, meta: dict[str, object], folder: Path) -> str:
     text = json.dumps({**meta, "sha256": digest}, indent=1, sort_keys=True)
     (folder / "book.json").write_text(text + "\n", "utf-8")
     return digest
+
+
+_ORDER = BOOK.names[: BOOK.get_field_index("token_class") + 1]
 
 
 def _save(table: pa.Table, stem: Path) -> None:

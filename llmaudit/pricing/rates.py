@@ -24,6 +24,7 @@ BOOK = pa.schema(
         pa.field("weekdays", pa.string()),
         pa.field("from_tokens", pa.int64()),
         pa.field("to_tokens", pa.int64()),
+        pa.field("is_marginal", pa.bool_()),
         pa.field("token_class", pa.string()),
         pa.field("usd_per_unit", RATE),
         pa.field("basis", pa.string()),
@@ -39,7 +40,7 @@ BOOK = pa.schema(
 """One row per provider, model, tier, validity, context band and token class.
 
 `valid_to` and `to_tokens` are not included; null is without end. `from_tokens` counts the whole input of
-the request, and the band it opens prices every token of it. `basis` is `published`, or `carried_back`
+the request, and the band it opens prices every token of it, or where it `is_marginal` those from there on alone. `basis` is `published`, or `carried_back`
 where a tier is known only from a later check and the standard price had not moved in between.
 `disputed`: the other source publishes another rate, `other_usd_per_unit`. UTC seconds of the day, null all day;
 `weekdays` are the digits of the days that the window is of, 1 for Monday, null every day.
@@ -90,6 +91,8 @@ class Band:
     from_tokens: int
     to_tokens: int | None
     rates: Rates
+    is_marginal: bool = False
+    """Whether the tokens below `from_tokens` keep the rates of the bands below."""
 
 
 Tiers = Mapping[str, tuple[Band, ...]]
@@ -163,6 +166,7 @@ def rows(provider: str, model: str, periods: list[Period]) -> Iterator[dict[str,
                         "weekdays": period.weekdays,
                         "from_tokens": band.from_tokens,
                         "to_tokens": band.to_tokens,
+                        "is_marginal": band.is_marginal,
                         "token_class": token_class,
                         "usd_per_unit": places(usd),
                         "basis": (period.basis or {}).get(tier, "published"),

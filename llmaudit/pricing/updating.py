@@ -125,11 +125,15 @@ def _periods(rows: list[dict[str, Any]]) -> Iterator[Period]:
     for (start, end, first, last, weekdays, source, basis), same in sorted(
         by_time.items(), key=lambda item: _first(item[0])
     ):
-        bands: dict[str, dict[tuple[int, int | None], dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+        bands: dict[str, dict[tuple[int, int | None, bool], dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
         for row in same:
-            bands[row["tier"]][row["from_tokens"], row["to_tokens"]][row["token_class"]] = row["usd_per_unit"]
+            span = (row["from_tokens"], row["to_tokens"], row["is_marginal"])
+            bands[row["tier"]][span][row["token_class"]] = row["usd_per_unit"]
         tiers = {
-            t: tuple(Band(*span, rates) for span, rates in sorted(found.items(), key=lambda b: b[0][0]))
+            t: tuple(
+                Band(first, last, rates, is_marginal)
+                for (first, last, is_marginal), rates in sorted(found.items(), key=lambda b: b[0][0])
+            )
             for t, found in bands.items()
         }
         disputes = {

@@ -12,10 +12,24 @@ web_searches_usd = "0.01"               # also images_usd, requests_usd, audio_s
 training_usd_per_token = "0.000003"     # also cache_storage_usd_per_token_hour, provisioned_hours_usd
 source = "contract 4711"
 
+[[model."acme-large".price]]
+provider = "acme"
+above_tokens = 200000                   # for calls with more input than this
+marginal = true                         # only what lies beyond pays these rates; left out: the whole call does
+input_usd_per_token = "0.0000025"
+
+[[model."acme-large".price]]
+provider = "acme"
+hours = "22:00-06:00"                   # by the clock of timezone; or a list of them; left out: all day
+weekdays = ["mon", "tue", "wed", "thu", "fri"]  # on which the hours begin; left out: every day
+timezone = "Europe/Berlin"              # left out: UTC
+input_usd_per_token = "0.0000006"
+
 [[discount]]                            # lowers what calls cost
 provider = "openai"                     # left out: every provider
 model = "gpt-5"                         # left out: every model
 token_class = "output"                  # left out: every class; or a list of them
+hours = "22:00-06:00"                   # and weekdays, timezone, as above
 valid_from = 2026-01-01
 valid_to = 2027-01-01                   # not included
 percent = "12.5"
@@ -50,15 +64,18 @@ percent = "8"
 from __future__ import annotations
 
 import tomllib
+from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from llmaudit.errors import AuditError
+from llmaudit.pricing import hours
 from llmaudit.pricing.contract import NO_CONTRACT, PERIODS, Commitment, Contract, Credit, FreeTier, Margin, Scope
+from llmaudit.pricing.hours import Hours
 from llmaudit.pricing.providers import canonical
 from llmaudit.pricing.rates import Rates
 
@@ -116,6 +133,9 @@ class UserRate:
     valid_to: date | None
     above_tokens: int
     rates: Rates
+    is_marginal: bool = False
+    """Whether only the tokens beyond pay these rates, and the others what they would without."""
+    hours: Hours | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +147,7 @@ class Discount:
     factor: Decimal
     token_classes: frozenset[str] = frozenset()
     """Empty is every class."""
+    hours: Hours | None = None
 
     def applies(self, provider: str, models: Collection[str]) -> bool:
         return self.provider in {None, provider} and (self.model is None or self.model in models)
@@ -165,10 +186,12 @@ def read(path: Path) -> UserPrices:
 
 def _rate(path: Path, name: str, entry: dict[str, Any]) -> UserRate:
     where = f'[[model."{name}".price]]'
-    _known(path, where, entry, {"provider", "tier", "valid_from", "above_tokens", "source", "checked", *_KEYS})
+    _known(path, where, entry, {"provider", "tier", "valid_from", *_BAND, *_HOURS, "source", "checked", *_KEYS})
     rates = {_KEYS[key]: _decimal(path, where, key, usd) for key, usd in entry.items() if key in _KEYS}
     if not rates:
         raise AuditError(f"{path}: {where} has no rate. Give at least input_usd_per_token.")
+    if entry.get("marginal") and "above_tokens" not in entry:
+        raise AuditError(f"{path}: {where} is marginal, and no above_tokens says beyond what.")
     return UserRate(
         canonical(entry.get("provider")),
         name.lower(),
@@ -177,38 +200,30 @@ def _rate(path: Path, name: str, entry: dict[str, Any]) -> UserRate:
         None,
         int(entry.get("above_tokens", -1)) + 1,
         rates,
+        bool(entry.get("marginal", False)),
+        _hours(path, where, entry),
     )
 
 
 def _dated(found: list[UserRate]) -> list[UserRate]:
-    """Close each entry on the day the next one of its model, tier and band begins."""
-    closed = []
+    """Close each entry on the day the next one of its model, tier, band and hours begins."""
+    lines: dict[tuple[object, ...], list[date]] = defaultdict(list)
     for rate in found:
-        later = [
-            other.valid_from
-            for other in found
-            if (other.provider, other.model, other.tier, other.above_tokens)
-            == (rate.provider, rate.model, rate.tier, rate.above_tokens)
-            and other.valid_from is not None
-            and (rate.valid_from is None or other.valid_from > rate.valid_from)
-        ]
-        closed.append(
-            UserRate(
-                rate.provider,
-                rate.model,
-                rate.tier,
-                rate.valid_from,
-                min(later, default=None),
-                rate.above_tokens,
-                rate.rates,
-            )
-        )
-    return closed
+        if rate.valid_from:
+            lines[_line(rate)].append(rate.valid_from)
+    return [
+        replace(rate, valid_to=min((d for d in lines[_line(rate)] if d > (rate.valid_from or date.min)), default=None))
+        for rate in found
+    ]
+
+
+def _line(rate: UserRate) -> tuple[object, ...]:
+    return rate.provider, rate.model, rate.tier, rate.above_tokens, rate.hours
 
 
 def _discount(path: Path, entry: dict[str, Any]) -> Discount:
     where = "[[discount]]"
-    _known(path, where, entry, {"provider", "model", "token_class", *_DATES, "percent", "source", "checked"})
+    _known(path, where, entry, {"provider", "model", "token_class", *_DATES, *_HOURS, "percent", "source", "checked"})
     percent = _decimal(path, where, "percent", entry.get("percent"))
     if percent > 100:  # noqa: PLR2004
         raise AuditError(f"{path}: {where} percent is {percent}; a discount is at most 100.")
@@ -220,7 +235,18 @@ def _discount(path: Path, entry: dict[str, Any]) -> Discount:
         _day(path, where, entry, "valid_to"),
         1 - percent / 100,
         _classes(path, where, entry),
+        _hours(path, where, entry),
     )
+
+
+def _hours(path: Path, where: str, entry: dict[str, Any]) -> Hours | None:
+    if not entry.keys() & set(_HOURS):
+        return None
+    zone = entry.get("timezone", "UTC")
+    try:
+        return hours.read(entry.get("hours"), entry.get("weekdays"), zone)
+    except ValueError as error:
+        raise AuditError(f"{path}: {where} {error}") from error
 
 
 def _classes(path: Path, where: str, entry: dict[str, Any]) -> frozenset[str]:
@@ -234,6 +260,8 @@ def _classes(path: Path, where: str, entry: dict[str, Any]) -> frozenset[str]:
 
 _TERMS = ("commitment", "credit", "free_tier", "margin")
 _DATES = ("valid_from", "valid_to")
+_BAND = ("above_tokens", "marginal")
+_HOURS = ("hours", "weekdays", "timezone")
 _SCOPE = ("provider", "models", *_DATES, "source", "checked")
 
 

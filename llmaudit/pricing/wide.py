@@ -6,11 +6,12 @@ The book's own rows and the user's prices and discounts are laid over each other
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import pairwise
 
+from llmaudit.pricing.hours import is_inside
 from llmaudit.pricing.rates import RATE
 from llmaudit.pricing.user import MEASURES, STANDING, TOKEN_CLASSES, UNIT_CLASSES, Discount, UserPrices, UserRate
 
@@ -64,6 +65,10 @@ class Cell:
     """Priced by genai-prices, which lists every billed unit, and output is not among them."""
     others: Mapping[str, Decimal] = field(default_factory=dict)
     """What the other source says, of the classes on which the two differ."""
+    below_tokens: int = 0
+    """So many tokens of the input pay what shorter calls do, and only those beyond these rates."""
+    since: date | None = None
+    """The day the price begins, where `valid_from` is one on which clocks change."""
 
 
 @dataclass(frozen=True)
@@ -90,20 +95,45 @@ def wide_rows(place: Place, listed: Sequence[Cell], prices: UserPrices) -> Itera
         return
     for bracket in _brackets(listed, own, cuts):
         base = next((c for c in listed if inside(bracket, c)), None)
-        mine: dict[str, Decimal] = {}
-        for rate in sorted(own, key=lambda r: (r.above_tokens, r.provider is not None)):
-            if _holds(bracket, rate.valid_from, rate.valid_to) and bracket.tokens[0] >= rate.above_tokens:
-                mine |= rate.rates
-        held = [cut for cut in cuts if _holds(bracket, cut.valid_from, cut.valid_to)]
-        rates = _discounted(base.rates, held) if base else {}
+        mine = sorted((r for r in own if _applies(bracket, r)), key=_precedence)
+        held = [cut for cut in cuts if _holds(bracket, cut)]
         if base or mine:
-            marks = (base.carried_back, base.input_only) if base and not mine else (False, False)
-            hours = base.hours if base else ""
-            contract = Cell(*_ends(bracket), {**rates, **mine}, hours, *marks)
-            full = Cell(
-                *_ends(bracket), base.rates if base else contract.rates, hours, *marks, base.others if base else {}
-            )
-            yield _row(place, contract, full, by_user=bool(mine) or any(cut.factor != 1 for cut in held))
+            contract, full = _contract(bracket, base, mine, held), _listed(bracket, base)
+            by_user = bool(mine) or any(cut.factor != 1 for cut in held)
+            yield _row(place, contract, full or contract, by_user=by_user)
+
+
+def _contract(bracket: Cell, base: Cell | None, mine: Sequence[UserRate], cuts: Sequence[Discount]) -> Cell:
+    """What the user pays: their own rates, and those of the book less discounts for what they leave out."""
+    rates = _discounted(base.rates, cuts) if base else {}
+    for rate in mine:
+        rates |= rate.rates
+    beyond = max(mine, key=lambda r: r.above_tokens, default=None)
+    if beyond is None or not beyond.above_tokens:
+        below = base.below_tokens if base else 0
+    else:
+        below = beyond.above_tokens - 1 if beyond.is_marginal else 0
+    rules: list[Rule] = [*mine, *cuts]
+    said = [rule.hours.said for rule in rules if rule.hours]
+    return replace(
+        bracket,
+        rates=rates,
+        hours=f"@{said[-1]}" if said else base.hours if base else "",
+        carried_back=bool(base and base.carried_back and not mine),
+        input_only=bool(base and base.input_only and not mine),
+        below_tokens=below,
+    )
+
+
+def _listed(bracket: Cell, base: Cell | None) -> Cell | None:
+    if base is None:
+        return None
+    return replace(base, **{name: getattr(bracket, name) for name in ("valid_from", "valid_to", "week", "tokens")})
+
+
+def _precedence(rate: UserRate) -> tuple[object, ...]:
+    """The more particular over the more general."""
+    return rate.above_tokens, rate.provider is not None, rate.hours is not None
 
 
 def _discounted(rates: Mapping[str, Decimal], cuts: Collection[Discount]) -> dict[str, Decimal]:
@@ -118,17 +148,30 @@ def _discounted(rates: Mapping[str, Decimal], cuts: Collection[Discount]) -> dic
     return found
 
 
-def _brackets(listed: Sequence[Cell], own: Collection[UserRate], cuts: Collection[Discount]) -> Iterator[Cell]:
+Rule = UserRate | Discount
+
+
+def _brackets(listed: Sequence[Cell], own: Sequence[UserRate], cuts: Sequence[Discount]) -> Iterator[Cell]:
     """Cut time, hours and request length wherever any of the prices changes."""
+    rules: list[Rule] = [*own, *cuts]
     days = {EVER, NEVER} | {d for c in listed for d in (c.valid_from, c.valid_to)}
-    days |= {d for r in own for d in (r.valid_from, r.valid_to) if d}
-    days |= {d for c in cuts for d in (c.valid_from, c.valid_to) if d}
-    hours = {0, WEEK_SECONDS} | {s for c in listed for s in c.week}
+    days |= {d for rule in rules for d in (rule.valid_from, rule.valid_to) if d}
+    clocks = {d for rule in rules if rule.hours for d in rule.hours.changes(rule.valid_from, rule.valid_to)}
     tokens = {0, ENDLESS} | {t for c in listed for t in c.tokens} | {r.above_tokens for r in own}
-    for first, last in pairwise(sorted(days)):
-        for week in pairwise(sorted(hours)):
+    for first, last in pairwise(sorted(days | clocks)):
+        since = max(day for day in days if day <= first)
+        for week in pairwise(sorted(_hours(first, listed, rules))):
             for band in pairwise(sorted(tokens)):
-                yield Cell(first, last, week, band, {})
+                yield Cell(first, last, week, band, {}, since=since)
+
+
+def _hours(first: date, listed: Sequence[Cell], rules: Sequence[Rule]) -> set[int]:
+    """Seconds of the week at which another price may begin, in the stretch of days that begins on this one."""
+    found = {0, WEEK_SECONDS} | {second for cell in listed for second in cell.week}
+    for rule in rules:
+        if rule.hours:
+            found |= {second for stretch in rule.hours.stretches(first) for second in stretch}
+    return found
 
 
 def inside(bracket: Cell, cell: Cell) -> bool:
@@ -149,12 +192,15 @@ def opens(row: Wide, at: Cell) -> bool:
     )
 
 
-def _holds(bracket: Cell, valid_from: date | None, valid_to: date | None) -> bool:
-    return (valid_from or EVER) <= bracket.valid_from < (valid_to or NEVER)
+def _applies(bracket: Cell, rate: UserRate) -> bool:
+    return bracket.tokens[0] >= rate.above_tokens and _holds(bracket, rate)
 
 
-def _ends(cell: Cell) -> tuple[date, date, tuple[int, int], tuple[int, int]]:
-    return cell.valid_from, cell.valid_to, cell.week, cell.tokens
+def _holds(bracket: Cell, rule: Rule) -> bool:
+    held = (rule.valid_from or EVER) <= bracket.valid_from < (rule.valid_to or NEVER)
+    if rule.hours is None or not held:
+        return held
+    return is_inside(bracket.week[0], rule.hours.stretches(bracket.valid_from))
 
 
 def _row(place: Place, contract: Cell, full: Cell, *, by_user: bool) -> Wide:
@@ -167,6 +213,8 @@ def _row(place: Place, contract: Cell, full: Cell, *, by_user: bool) -> Wide:
         "week_to_second": contract.week[1],
         "from_tokens": contract.tokens[0],
         "to_tokens": contract.tokens[1],
+        "below_tokens": contract.below_tokens,
+        "list_below_tokens": full.below_tokens,
         "by_rule": contract.carried_back,
         "read_by_rule": "cache_read" not in contract.rates,
         "write_by_rule": "cache_write" not in contract.rates,
@@ -210,9 +258,15 @@ def price_id_of(place: Place, cell: Cell, *, by_user: bool) -> str:
 
     `tier-before-check` marks a tier known only from a later day, `user` a row the user's own prices changed.
     """
-    since = "ever" if cell.valid_from == EVER else cell.valid_from.isoformat()
+    begins = cell.since or cell.valid_from
+    since = "ever" if begins == EVER else begins.isoformat()
     band = f">{cell.tokens[0] - 1}" if cell.tokens[0] else ""
-    rules = [place.rule, "tier-before-check" if cell.carried_back else "", "user" if by_user else ""]
+    marks = {
+        "tier-before-check": cell.carried_back,
+        "marginal": cell.below_tokens > 0,
+        "user": by_user,
+    }
+    rules = [place.rule, *(name for name, is_so in marks.items() if is_so)]
     tail = "+".join(r for r in rules if r)
     return f"{place.provider}/{place.model}/{place.tier}/{since}{band}{cell.hours}{f'+{tail}' if tail else ''}"
 
