@@ -123,8 +123,12 @@ class Source(ABC):
     made: ClassVar[Mapping[str, str]] = {}
     """Columns that its SELECT reads instead of the file's: name -> SQL over `columns`."""
     kept: ClassVar[Mapping[str, str]] = {}
-    """What its SELECT reads instead of the file's columns, where that is little of each record: name -> SQL over `columns`.
-    Small files are then parsed once, and that much of them is held while it is looked at and read."""
+    """What is looked at instead of the file's columns, where that is little of each record: name -> SQL over `columns`
+    and `number`, which grows from record to record. Files are then parsed once, and only what is `folded` is held."""
+    folded: ClassVar[Mapping[str, str]] = {}
+    """What its SELECT reads then, beside `merged` and the keys: name -> aggregate over what is `kept` of records that are one."""
+    one: ClassVar[tuple[str, ...]] = ()
+    """Names in `kept`: records are one where these agree and are not all null."""
     usual_places: ClassVar[tuple[str, ...]] = ()
     """Globs under the home folder where this tool keeps its logs."""
 

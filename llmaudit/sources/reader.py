@@ -15,7 +15,7 @@ import tempfile
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -170,10 +170,7 @@ def _hold(con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path],
     """The same for a source that needs little of each record: that little is held, so the files are parsed once."""
     _close_lines(con)
     try:
-        con.execute(
-            f"create table held as select file_index::bigint as file, row_number() over () as number, "
-            f"{_all_null(source.columns)} as unread, {_seen(source)} from {_json(source, paths, longest_line)}"
-        )
+        con.execute(f"create table held as {_folded(source, paths, longest_line)}")
     except duckdb.Error:
         return set()
     found = con.sql("select file, min(number), bool_or(unread) from held group by file").fetchall()
@@ -186,6 +183,23 @@ def _hold(con: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path],
         f"where list_contains({sorted(whole)}::bigint[], file)"
     )
     return whole
+
+
+def _folded(source: Source, paths: Sequence[Path], longest_line: int) -> str:
+    """SELECT: a row for the records of a file that are one, in their order. What agrees with no other is one by itself."""
+    seen, told = _named(source.kept), _named(source.folded)
+    names = ", ".join(f'"{name}"' for name in source.one)
+    return (
+        f"select file, min(number) as number, count(*) - 1 as merged, bool_or(unread) as unread, {names}, {told} "
+        f"from (select *, case when unread or ({_all_null(source.one)}) then number end as alone "
+        f"from (select file, number, unread, {seen} from (select *, file_index::bigint as file, row_number() over () as number, "
+        f"{_all_null(source.columns)} as unread from {_json(source, paths, longest_line)}))) "
+        f"group by file, alone, {names} order by 2"
+    )
+
+
+def _named(columns: Mapping[str, str]) -> str:
+    return ", ".join(f'{value} as "{name}"' for name, value in columns.items())
 
 
 def _by_file(batch: pa.RecordBatch) -> Rows:
@@ -230,8 +244,12 @@ def _reads_fast(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
 
 def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, longest_line: int) -> None:
     _close_lines(con)
+    if source.kept:
+        con.execute(f"create table held as {_folded(source, [path], longest_line)}")
+        con.execute("create view raw as select number as record, * exclude (file, number) from held")
+        return
     con.execute(
-        f"create view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, {_seen(source)} "
+        f"create view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, * "
         f"from {_json(source, [path], longest_line)}"
     )
 
@@ -240,11 +258,6 @@ def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
     for view in ("raw", "records", "file_columns"):
         con.execute(f"drop view if exists {view}")
     con.execute("drop table if exists held")
-
-
-def _seen(source: Source) -> str:
-    """What the source's SELECT sees of each record."""
-    return ", ".join(f'{value} as "{name}"' for name, value in source.kept.items()) or "*"
 
 
 def _looked_up(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOptions, reading: Reading) -> None:
@@ -264,8 +277,7 @@ def _looked_up(con: duckdb.DuckDBPyConnection, source: Source, options: ReadOpti
             ("path_not_found", f"[sources.{source.name}]: {name} = {path!r} is in none of {records:,} records.")
         )
     con.execute("alter view raw rename to file_columns")
-    made = ", ".join(f'{value} as "{name}"' for name, value in source.made.items())
-    con.execute(f"create view raw as select record, unread, {made} from file_columns")
+    con.execute(f"create view raw as select record, unread, {_named(source.made)} from file_columns")
 
 
 def _is_foreign(source: Source) -> str:
