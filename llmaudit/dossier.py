@@ -388,7 +388,12 @@ def _risks(v: Verdict, offer: Offer | None, teachers: Sequence[str]) -> Iterator
             "drift",
             f"Trained on the earlier calls, the student gives {found.late_agreement:.0%} of the later answers, {found.agreement:.0%} overall.",
         )
-    else:
+    shift = v.profile.get("drift")
+    if shift and shift["day"]:
+        yield _risk("drift", _shifted(shift))
+    elif shift and not (found and found.late_agreement is not None):
+        yield _risk("drift", "Neither answers nor the words of the inputs changed visibly within the log.")
+    elif shift is None and not (found and found.late_agreement is not None):
         yield _risk("drift", "The log is too short, or has no times, to see whether the task changes.")
     if found and found.repeats:
         yield _risk(
@@ -424,12 +429,20 @@ def _risk(kind: str, text: str, checked: date | None = None, source: str | None 
     return {"kind": kind, "text": text, "checked": _day(checked), "source": source}
 
 
+def _shifted(shift: Mapping[str, Any]) -> str:
+    changed = ", ".join(f"{one['what']!r} {one['before']:.0%} to {one['since']:.0%}" for one in shift["shifts"][:3])
+    return f"The task changed about {shift['day']}: {changed}. {shift['answers']:.0%} of the answers are others since."
+
+
 def _personal(v: Verdict) -> str:
-    if not v.personal_share:
-        return (
-            "No e-mail address, phone, card or account number was seen in the sampled inputs; names are not looked for."
-        )
-    return f"{v.personal_share:.1%} of the sampled inputs hold an e-mail address or a phone, card or account number: what is trained on them may give them back."
+    found = v.profile.get("personal") or {}
+    if not found.get("calls"):
+        seen = "Nothing of the shape of personal data (e-mail, phone, card, account, IP address) was seen in the sampled calls; names are not looked for."
+    else:
+        kinds = ", ".join(f"{kind.replace('_', ' ')} {n:,}" for kind, n in found["calls"].items())
+        seen = f"{found['share']:.1%} of the sampled calls hold what looks like personal data ({kinds}): what is trained on them may give them back."
+    secrets = v.profile.get("secrets")
+    return f"{seen} {secrets:,} held a secret, which is masked." if secrets else seen
 
 
 def _falsified(v: Verdict, offer: Offer | None, lever: FineTune) -> Iterator[str]:

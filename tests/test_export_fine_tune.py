@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import llmaudit, refused
 
+from llmaudit.detectors import personal
 from llmaudit.detectors.families import PromptFamilies
-from llmaudit.export import handoff, personal
+from llmaudit.export import handoff
 from llmaudit.export.conversations import Piece, Unfit, answer_of, prompt_of, tools_of
 from llmaudit.lake.pieces import plain_text
 

@@ -17,13 +17,14 @@ MAX_LABEL_SHARE = 0.3
 """A closed set of labels has at most this many distinct answers per call."""
 
 _REPEATED, _MOST, _SHORT_WORDS, _LABEL_WORDS, _SHORT_VALUE = 0.9, 0.5, 12, 8, 3
-_NUMBER = re.compile(r"[-+]?[$€£]?\s?[\d.,]*\d\s?%?")
+_NUMBER = re.compile(r"[-+\u2212]?\s?(?:[$€£¥₹]|[A-Z]{3}\s)?\s?\d[\d.,'\u2019 \u00a0\u202f]*\s?(?:[%‰€£¥₹$]|[A-Z]{3})?")
 _CODE = re.compile(
     r"^\s*(return|def|class|for|while|if|elif|else|try|except|with|import|from|const|let|var|function|public|private"
     r"|static|select|insert|update|create|#include|fn|func|package|@\w+|//|/\*|<\w+|assert|raise|print)\b.*[:;(){}=\[\].\w]$"
     r"|[;{}]\s*$|^\s*[\w.\[\], ]+\s(=|\+=|-=|:=)\s\S|^\s*[\w.]+\(.*\)$",
     re.IGNORECASE,
 )
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 _OPTION = re.compile(r"^\s*\(?([A-Za-z]|\d{1,2})[).:]\s*(\S.*)$", re.MULTILINE)
 _MARKER = re.compile(r"\(?([a-z]|\d{1,2})[).:]?")
 
@@ -130,7 +131,7 @@ def _form(outputs: Sequence[str], *, closed: bool, copied: float | None) -> str:
         return "number"
     if _share(map(_is_code, outputs)) > _MOST:
         return "code"
-    if median(len(text.split()) for text in outputs or [""]) > _SHORT_WORDS:
+    if median(map(_words, outputs or [""])) > _SHORT_WORDS:
         return "long_text"
     return "extraction" if copied is not None and copied >= _REPEATED else "short_text"
 
@@ -145,8 +146,14 @@ def _is_closed(counts: Counter[str]) -> bool:
     if not total or len(counts) > MAX_LABEL_SHARE * total:
         return False
     repeated = sum(n for n in counts.values() if n > 1)
-    words = median(len(answer.split()) for answer in counts)
+    words = median(map(_words, counts))
     return repeated >= _REPEATED * total and words <= _LABEL_WORDS
+
+
+def _words(text: str) -> int:
+    """Words between blanks; where a script has none, two letters count for one."""
+    unspaced = len(_UNSPACED.findall(text))
+    return len(_UNSPACED.sub(" ", text).split()) + (unspaced + 1) // 2
 
 
 def _is_code(text: str) -> bool:

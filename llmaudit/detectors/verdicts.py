@@ -31,12 +31,6 @@ MOST_REPEAT = 0.6
 MAX_DRIFT = 0.15
 MIN_REPEATS, MIN_SELF_AGREEMENT = 30, 0.8
 _LONG_FRAME = 200
-_PERSONAL = (
-    r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}"  # e-mail
-    r"|(?:\+|\b00)\d{1,3}[ ()/.-]*(?:\d[ ()/.-]*){7,12}\b"  # phone
-    r"|\b\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{3,4}\b"  # card
-    r"|\b[A-Z]{2}\d{2}[ ]?(?:[A-Z0-9]{4}[ ]?){3,7}\b"  # IBAN
-)
 
 
 @dataclass(frozen=True)
@@ -66,8 +60,6 @@ class Verdict:
     evidence: Evidence | None = None
     frame_share: float | None = None
     """Share of the prompts' text that is the same in every call: what a tuned model may do without. None with one text."""
-    personal_share: float | None = None
-    """Inputs with an e-mail address, or a phone, card or account number."""
 
 
 def judge(sample: pl.DataFrame, calls: pl.DataFrame) -> list[Verdict]:
@@ -93,20 +85,22 @@ def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict
         return Verdict(endpoint, requests, None, reason, "no_endpoint")
     seen = rows.sort("call_key", "request_id").head(MAX_ROWS).filter(pl.col("status") == "ok")
     shown = seen.filter(pl.col("prompt").is_not_null())
-    silent = shown.filter((pl.col("output").fill_null("") == "") & (pl.col("tools_offered") > 0)).height
-    seen = seen.filter(pl.col("output").fill_null("").str.strip_chars() != "")
+    calls_tools = _CALLS_TOOLS.fill_null(value=False)
+    tool_calls = shown.filter(calls_tools).height
+    seen = seen.filter(~calls_tools & (pl.col("output").fill_null("").str.strip_chars() != ""))
     seen = seen.with_columns(pl.Series("input", inputs_of(seen), dtype=pl.String)).filter(pl.col("input") != "")
-    if not seen.height and not silent:
+    if not seen.height and not tool_calls:
         reason = "No sampled call of this endpoint has both a prompt and an answer in the log."
         return Verdict(endpoint, requests, None, reason, "no_text")
+    from llmaudit.detectors.task import described
+
     frame = _frame_share(seen["system"].to_list(), seen["prompt"].to_list())
-    form = profile(seen["input"].to_list(), seen["output"].to_list(), silent)
+    form = profile(seen["input"].to_list(), seen["output"].to_list(), tool_calls)
     code, verdict, reason, evidence = _decide(form, seen)
     agreement = None
     if evidence:
         agreement = Agreement(evidence.agreement, evidence.low, evidence.high, evidence.baseline, evidence.n)
     coverage = evidence.coverage if evidence else None
-    personal = seen["input"].str.contains(_PERSONAL).mean() if seen.height else None
     return Verdict(
         endpoint,
         requests,
@@ -115,13 +109,14 @@ def _verdict(endpoint: str | None, requests: int, rows: pl.DataFrame) -> Verdict
         code,
         agreement,
         coverage,
-        form.as_dict(),
+        described(form, seen, tool_calls),
         evidence,
         frame,
-        float(personal) if isinstance(personal, float) else None,
     )
 
 
+_CALLS_TOOLS = (pl.col("tools_called") > 0) | ((pl.col("output").fill_null("") == "") & (pl.col("tools_offered") > 0))
+"""What is said beside a tool call is not the answer."""
 _Decision = tuple[str, str, str, "Evidence | None"]
 
 _INPUTS_ALIKE = (

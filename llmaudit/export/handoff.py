@@ -17,11 +17,11 @@ import polars as pl
 import pyarrow as pa
 
 from llmaudit import queries
-from llmaudit.detectors import verdicts
+from llmaudit.detectors import personal, verdicts
 from llmaudit.detectors.answers import normal
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
-from llmaudit.export import acceptance, personal
+from llmaudit.export import acceptance
 from llmaudit.export.conversations import Message, Piece, Unfit, answer_of, prompt_of, tools_of
 from llmaudit.lake import Lake
 from llmaudit.lake.masking import MASK, mask_column
@@ -335,7 +335,8 @@ _JUDGED: dict[str, type[pl.DataType] | pl.DataType] = {
     **dict.fromkeys(("request_id", "call_key", "endpoint", "status"), pl.String),
     "started_at": pl.Datetime("us"),
     **dict.fromkeys(("system", "prompt", "output"), pl.String),
-    "tools_offered": pl.Int32,
+    **dict.fromkeys(("tools_offered", "tools_called"), pl.Int32),
+    **dict.fromkeys(("input_tokens", "output_tokens", "reasoning_tokens"), pl.Int64),
 }
 
 

@@ -3,10 +3,10 @@
 -- grain:    one row per request_id
 -- params:   per_stratum
 -- columns:  request_id, endpoint, model, started_at, status, temperature, response_format, tools_offered,
--- template_hash,
+-- tools_called, template_hash,
 -- head_hash, tail_hash, long_head_hash, long_tail_hash, system_head_hash, system_tail_hash,
 -- long_system_head_hash, long_system_tail_hash, tools_hash,
--- system_hash, message_hashes, output_hash, output_tokens,
+-- system_hash, message_hashes, output_hash, input_tokens, output_tokens,
 -- reasoning_tokens, call_key
 with
     placed as (
@@ -23,6 +23,7 @@ select
     c.temperature,
     c.response_format,
     c.tools_offered,
+    c.tools_called,
     c.template_hash,
     c.head_hash,
     c.tail_hash,
@@ -36,6 +37,7 @@ select
     c.system_hash,
     c.message_hashes,
     c.output_hash,
+    c.input_tokens,
     c.output_tokens,
     c.reasoning_tokens,
     c.call_key

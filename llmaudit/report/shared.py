@@ -46,6 +46,7 @@ OURS = frozenset(
         "by",
         "day",
         "form",
+        "language",
         "method",
         "partial_days",
         "where",
@@ -119,8 +120,10 @@ class _Names:
         if isinstance(value, Mapping):
             inside = str(value["by"]) if isinstance(value.get("by"), str) else dimension
             for name, inner in value.items():
-                self.learn(inner, name, name if isinstance(inner, list) and name not in ("rows", "classes") else inside)
-        elif isinstance(value, list):
+                self.learn(
+                    inner, name, name if isinstance(inner, list | tuple) and name not in ("rows", "classes") else inside
+                )
+        elif isinstance(value, list | tuple):
             for inner in value:
                 self.learn(inner, at, dimension)
         elif isinstance(value, str):
@@ -154,13 +157,13 @@ class _Names:
             inside = str(value["by"]) if isinstance(value.get("by"), str) else dimension
             kept = {
                 name: self.told(
-                    inner, name, name if isinstance(inner, list) and name not in ("rows", "classes") else inside
+                    inner, name, name if isinstance(inner, list | tuple) and name not in ("rows", "classes") else inside
                 )
                 for name, inner in value.items()
                 if not (at == "prompt_caching" and name == "break")
             }
             return self._with_id({**kept, **({"break": None} if "break" in value else {})}, value)
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [
                 self.told(inner, at, dimension)
                 for inner in value

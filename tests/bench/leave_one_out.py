@@ -113,9 +113,11 @@ def shown(task: Given, size: int | None, noise: float) -> Shown:
             "call_key": [f"{n:06}" for n in range(number)],
             "started_at": pl.Series(np.arange(number) * 60_000_000, dtype=pl.Int64).cast(pl.Datetime("us")),
             "status": ["ok"] * number,
-            "tools_offered": pl.Series([None] * number, dtype=pl.Int32),
-            "reasoning_tokens": pl.Series([None] * number, dtype=pl.Int64),
-            "output_tokens": pl.Series([None] * number, dtype=pl.Int64),
+            **{name: pl.Series([None] * number, dtype=pl.Int32) for name in ("tools_offered", "tools_called")},
+            **{
+                name: pl.Series([None] * number, dtype=pl.Int64)
+                for name in ("input_tokens", "output_tokens", "reasoning_tokens")
+            },
             "system": pl.Series([None] * number, dtype=pl.String),
             "prompt": inputs,
             "output": outputs,

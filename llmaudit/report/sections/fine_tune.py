@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llmaudit.report import show
+from llmaudit.report import show, tasks
 from llmaudit.report.absent import nothing
 from llmaudit.report.blocks import (
     Block,
@@ -52,7 +52,7 @@ def blocks(report: Report) -> Sequence[Block]:
         *chart,
         Table("Verdict by endpoint", names, tuple(map(_row, ranked))),
         *_curves(rows),
-        *(_dossier(row) for row in ranked if row.get("evidence") or row.get("economics")),
+        *(_dossier(row) for row in ranked if row.get("profile") or row.get("evidence") or row.get("economics")),
     )
 
 
@@ -68,10 +68,16 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
 
 def _dossier(row: Mapping[str, Any]) -> Fold:
     """One endpoint in full: what costs less to do, the money, the evidence, the risks, and what would refute it."""
-    inside = (*_alternatives(row), *_money(row), *_evidence(row), *_doubts(row))
+    inside = (*_task(row), *_alternatives(row), *_money(row), *_evidence(row), *_doubts(row))
     economics = row.get("economics")
     note = clean(economics["summary"] or "", 300) if economics else ""
     return Fold(logged(row["endpoint"]), inside, where=row["verdict"] or "no verdict", note=note)
+
+
+def _task(row: Mapping[str, Any]) -> Iterator[Block]:
+    """The verdict with its reason, and what the endpoint does."""
+    why = f"{(row['verdict'] or 'no verdict').capitalize()}: {clean(row['reason'] or '', 400)}"
+    yield Facts((("Verdict", why), *tasks.facts(row.get("profile") or {})))
 
 
 def _alternatives(row: Mapping[str, Any]) -> Iterator[Block]:
@@ -203,7 +209,6 @@ def _risk(one: Mapping[str, Any]) -> tuple[Cell | str, ...]:
 
 
 def _facts(row: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "Why", clean(row["reason"] or "", 400)
     yield (
         "What it rests on",
         (
@@ -213,13 +218,6 @@ def _facts(row: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[s
     )
     if found["late_agreement"] is not None:
         yield "Trained on the earlier calls", f"{show.share(found['late_agreement'])} of the later ones"
-    if found["repeats"]:
-        yield (
-            "The model of today, asked again",
-            (
-                f"same answer {show.share(found['self_agreement'])} of the time, over {show.noun(found['repeats'], 'pair')}"
-            ),
-        )
     if found["by_looks"] is not None:
         yield (
             "A rule that reads no word",
