@@ -552,6 +552,29 @@ def test_an_empty_section_says_when_it_was_never_examined(key, analysis, section
     assert found.blocks(report)[0].text == (
         f"Not examined, so nothing is known here: {analysis} was not built (no texts kept)."
     )
+    report["analyses"] = [{"id": analysis, "status": "skipped", "reason": "no texts kept"}]
+    [said] = found.blocks(report)
+    assert (said.text, said.tone) == ("Not examined, so nothing is known here: no texts kept.", "muted")
+
+
+def test_steps_that_find_nothing_are_named_below_the_plan_and_take_no_row():
+    report = deepcopy(COMPANY)
+    idle = report["plan"]["steps"][-1]
+    idle |= dict.fromkeys(("standalone_usd", "in_order_usd", "shapley_usd"), 0.0)
+    shown = section_named("plan").blocks(report)
+    table = next(block for block in shown if isinstance(block, blocks.Table))
+    words = show.words(idle["lever"])
+    assert words not in [row[0] for row in table.rows]
+    assert blocks.Para(f"Replayed, and found nothing to save: {words.lower()}.", "muted") in shown
+    for step in report["plan"]["steps"]:
+        step.update(dict.fromkeys(("standalone_usd", "in_order_usd", "shapley_usd"), 0.0))
+    first = section_named("plan").blocks(report)[0]
+    assert first.text.startswith("Replayed, and nothing to save was found by ")
+    assert all(show.words(step["lever"]).lower() in first.text for step in report["plan"]["steps"])
+
+
+def section_named(name):
+    return next(section for section in sections.sections() if section.name == name)
 
 
 # Files

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmaudit.report.blocks import Para
+from llmaudit.report.blocks import Para, Tone
 from llmaudit.report.text import clean
 
 A_FEW = 3
@@ -21,9 +21,12 @@ def nothing(report: Mapping[str, Any], ids: tuple[str, ...], examined: str) -> P
         return Para("Not examined, so nothing is known here.", "bad")
     if len(asked) > A_FEW:
         return Para(f"Not examined, so nothing is known here: none of {len(asked)} analyses ran.", "bad")
-    return Para(f"Not examined, so nothing is known here: {'; '.join(map(_why, asked))}.", "bad")
+    tone: Tone = "muted" if all(analysis["status"] == "skipped" for analysis in asked) else "bad"
+    return Para(f"Not examined, so nothing is known here: {'; '.join(map(_why, asked))}.", tone)
 
 
 def _why(analysis: Mapping[str, Any]) -> str:
+    if analysis["status"] == "skipped" and analysis["reason"]:
+        return clean(analysis["reason"], 300)
     reason = f" ({clean(analysis['reason'], 300)})" if analysis["reason"] else ""
     return f"{analysis['id']} was {STATUS.get(analysis['status'], analysis['status'])}{reason}"

@@ -54,10 +54,16 @@ def terminal(report: Report) -> Sequence[Line]:
     lines = []
     for place, finding in enumerate(_ranked(report)[:IN_TERMINAL]):
         saving = finding["saving_usd"]["expected"]
-        text = f"{_title(finding)}, {logged(finding['endpoint'], 'all endpoints', 48)}"
+        text = f"{_title(finding)}, {logged(finding['endpoint'], 'all endpoints', 48)}{_at_best(finding)}"
         parts = ((show.usd(saving), -10), (f"  {_short_grade(finding)} ", 0), (text, 0))
         lines.append(Line("Findings" if place == 0 else "", parts, spare=place == IN_TERMINAL - 1))
     return [*lines, *_changes_in_terminal(report)]
+
+
+def _at_best(finding: Mapping[str, Any]) -> str:
+    """What it comes to if an evaluation speaks for it, where the log does not."""
+    saving = finding["saving_usd"]
+    return f" (up to {show.usd(saving['high'])})" if not saving["expected"] and (saving["high"] or 0) > 0 else ""
 
 
 def _changes_in_terminal(report: Report) -> Sequence[Line]:

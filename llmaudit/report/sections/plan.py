@@ -38,13 +38,15 @@ def _headline(report: Report, plan: Mapping[str, Any]) -> Sequence[Block]:
     if not plan["steps"]:
         ids = tuple(analysis["id"] for analysis in report["analyses"])
         return (nothing(report, ids, "No change of grade A or B would have saved anything on this log."),)
+    if not any(map(_does_something, plan["steps"])):
+        return (Para(f"Replayed, and nothing to save was found by {_names(plan['steps'])}."),)
     return (
         Para(
             "Each step is replayed on what the steps before it left, so the savings add up and nothing is counted twice. "
             "None of these steps rests on a judgement of answer quality."
         ),
         Chart("plan_waterfall", "Spend before the plan, what each step takes off, and spend after"),
-        _table("Headline plan", plan["steps"], plan["headline_saving_usd"], plan["after_usd"]),
+        *_table("Headline plan", plan["steps"], plan["headline_saving_usd"], plan["after_usd"]),
         *_spread(plan),
     )
 
@@ -53,6 +55,12 @@ def _evaluated(plan: Mapping[str, Any]) -> Sequence[Block]:
     evaluated = plan["with_evaluation"]
     if not any(step["grade"] == "C" for step in evaluated["steps"]):
         return ()
+    if not any(map(_does_something, evaluated["steps"])):
+        inferring = [step for step in evaluated["steps"] if step["grade"] == "C"]
+        return (
+            Heading(f"With evaluation: {NEEDS_TEST}"),
+            Para(f"Nor is a saving shown by {_names(inferring)}; what an evaluation might show stands under findings."),
+        )
     return (
         Heading(f"With evaluation: {NEEDS_TEST}"),
         Para(
@@ -60,12 +68,22 @@ def _evaluated(plan: Mapping[str, Any]) -> Sequence[Block]:
             "once its acceptance test has passed, and none of it is in the headline.",
             "test",
         ),
-        _table("Plan with evaluation", evaluated["steps"], evaluated["saving_usd"], evaluated["after_usd"]),
+        *_table("Plan with evaluation", evaluated["steps"], evaluated["saving_usd"], evaluated["after_usd"]),
         *_spread(evaluated),
     )
 
 
-def _table(caption: str, steps: Sequence[Mapping[str, Any]], saving: float, after: float) -> Table:
+def _does_something(step: Mapping[str, Any]) -> bool:
+    return any(step[name] for name in ("standalone_usd", "in_order_usd", "shapley_usd"))
+
+
+def _names(steps: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(clean(show.words(step["lever"]), 80).lower() for step in steps)
+
+
+def _table(caption: str, steps: Sequence[Mapping[str, Any]], saving: float, after: float) -> Sequence[Block]:
+    """The steps that do something, and the names of those that were replayed and do nothing."""
+    idle = [step for step in steps if not _does_something(step)]
     rows = [
         (
             clean(show.words(step["lever"]), 80),
@@ -76,6 +94,7 @@ def _table(caption: str, steps: Sequence[Mapping[str, Any]], saving: float, afte
             show.usd(step["after_usd"]),
         )
         for step in steps
+        if _does_something(step)
     ]
     total = (
         Cell("All steps", tone="good"),
@@ -86,7 +105,8 @@ def _table(caption: str, steps: Sequence[Mapping[str, Any]], saving: float, afte
         show.usd(after),
     )
     names = columns("Step", "<Grade", "Alone", "In this order", "Fair share", "Spend after")
-    return Table(caption, names, (*rows, total), fold=20)
+    table = Table(caption, names, (*rows, total), fold=20)
+    return (table, Para(f"Replayed, and found nothing to save: {_names(idle)}.", "muted")) if idle else (table,)
 
 
 def _grade(grade: str) -> Cell:

@@ -26,6 +26,8 @@ DIMENSIONS = {
     "service_tier": "Service tier",
     "region": "Region",
 }
+ALWAYS = ("endpoint", "model")
+"""Shown even where there is only one: these rows say more than others do."""
 IN_TERMINAL = 5
 SURE_IN_TERMINAL = 3
 _TERMINAL_NAME = 34
@@ -46,9 +48,15 @@ def blocks(report: Report) -> Sequence[Block]:
     spend = report["spend"]
     known = [name for name in DIMENSIONS if _has_names(spend[name])]
     found: list[Block] = [Chart("spend_by_endpoint", "Spend of the ten dearest endpoints")] if spend["endpoint"] else []
+    alike = [name for name in known if name not in ALWAYS and len(spend[name]) == 1]
     for name in known:
+        if name in alike:
+            continue
         found += [Heading(f"By {_noun(name)}"), _table(name, spend[name])]
     found += [*_token_classes(spend["token_class"]), *_days(spend["day"])]
+    if alike:
+        said = ", ".join(f"{_noun(name)} {logged(spend[name][0]['key'])}" for name in alike)
+        found.append(Para(f"All of it: {said}.", "muted"))
     unknown = [_noun(name) for name in DIMENSIONS if name not in known]
     if unknown:
         found.append(Para(f"The log does not say: {', '.join(unknown)}.", "muted"))
