@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import shutil
 import sys
 import tempfile
@@ -67,18 +68,23 @@ def find(paths: Sequence[str], spool: Path) -> tuple[list[InputFile], list[str]]
 COMPRESSED_LINE_BYTES = 2**26
 
 
-def look_through(path: Path) -> Content:
-    """Hash the file and measure its longest line (no less than `CHUNK_BYTES`; compressed files are given a fixed room)."""
+def look_through(path: Path, room: bytearray | None = None) -> Content:
+    """Hash the file and measure its longest line (no less than `CHUNK_BYTES`; compressed files are given a fixed room).
+
+    `room` is what to read into: one for many files spares the machine new memory for each.
+    """
+    room = room or bytearray(CHUNK_BYTES)
+    bytes_read = memoryview(room)
     digest = xxhash.xxh3_128()
     longest = COMPRESSED_LINE_BYTES if path.suffix in (".gz", ".zst") else CHUNK_BYTES
     since = size = 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-            first = chunk.find(b"\n")
-            longest = max(longest, since + (first if first >= 0 else len(chunk)))
-            since = since + len(chunk) if first < 0 else len(chunk) - chunk.rfind(b"\n")
+    with path.open("rb", buffering=0) as stream:
+        while read := stream.readinto(room):
+            digest.update(bytes_read[:read])
+            size += read
+            first = room.find(b"\n", 0, read)
+            longest = max(longest, since + (first if first >= 0 else read))
+            since = since + read if first < 0 else read - room.rfind(b"\n", 0, read)
     return Content(digest.hexdigest(), size, longest)
 
 
@@ -94,9 +100,10 @@ def _expand(name: str, spool: Path) -> Iterator[InputFile]:
 
 def _on_disk(name: str, path: Path, spool: Path) -> Iterator[InputFile]:
     if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
-                yield InputFile(file, str(file), named=False)
+        for folder, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            files = [Path(folder, name) for name in names if not name.startswith(".")]
+            yield from (InputFile(file, str(file), named=False) for file in files if file.is_file())
         return
     if path.is_file():
         yield InputFile(path, name, named=True)

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from llmaudit import schema, sources
 from llmaudit.errors import AuditError
 from llmaudit.lake import TABLES, Lake, sampling
+from llmaudit.lake.files import CHUNK_BYTES as LOOK_BYTES
 from llmaudit.lake.files import Content, InputFile, find, look_through
 from llmaudit.lake.forgetting import remembered, renamed, scrubbed
 from llmaudit.lake.masking import mask_column
@@ -115,8 +116,9 @@ def _jobs(
     jobs: dict[str, _Job] = {}
     copies: dict[str, list[str]] = {}
     known = 0
+    room = bytearray(LOOK_BYTES)
     for file in found:
-        content = _look(file)
+        content = _look(file, room)
         if content.content_hash in have:
             known += 1
         elif content.content_hash in jobs:
@@ -126,9 +128,9 @@ def _jobs(
     return list(jobs.values()), known, copies
 
 
-def _look(file: InputFile) -> Content:
+def _look(file: InputFile, room: bytearray) -> Content:
     try:
-        return look_through(file.path)
+        return look_through(file.path, room)
     except OSError as error:
         raise AuditError(f"{file.shown}: cannot be read ({error.strerror}).") from error
 
@@ -155,11 +157,13 @@ def _job(file: InputFile, content: Content, source: Source | None, own: Mapping[
 def _chunks(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
     """Jobs in groups that are committed together: what is done stays done when a long run is stopped."""
     chunk: list[_Job] = []
+    size = 0
     for job in jobs:
         chunk.append(job)
-        if len(chunk) == CHUNK_FILES or sum(j.content.size for j in chunk) >= CHUNK_BYTES:
+        size += job.content.size
+        if len(chunk) == CHUNK_FILES or size >= CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk
 
@@ -167,14 +171,16 @@ def _chunks(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
 def _groups(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
     """Neighbours that are small files of one source, to be read together; every other job by itself."""
     group: list[_Job] = []
+    size = 0
     for job in jobs:
         fits = job.source is not None and fits_together(job.source, job.file.path)
-        is_full = len(group) == GROUP_FILES or sum(j.content.size for j in group) >= GROUP_BYTES
+        is_full = len(group) == GROUP_FILES or size >= GROUP_BYTES
         if group and (not fits or is_full or group[0].source != job.source):
             yield group
-            group = []
+            group, size = [], 0
         if fits:
             group.append(job)
+            size += job.content.size
         else:
             yield [job]
     if group:
@@ -259,15 +265,17 @@ class _Batch:
 
     def take(self, group: _Opened, rows: Iterator[Rows], copies: dict[str, list[str]]) -> None:
         nameless = self._read(group, rows)
+        lines: list[dict[str, object]] = []
         for job, reading, calls in zip(group.jobs, group.readings, nameless, strict=True):
             if calls and job.file.shown in self._names_before:
                 reading.warnings.append(("read_before", _READ_BEFORE.format(calls=calls)))
             self._look_for_new_counts(job, reading)
-            refused = _with_heads(job, reading.refused)
-            self.parts["quarantine"].write(_quarantine(job.file.shown, refused, self.id, keep_text=self._keeps_text))
-            self.parts["ingests"].write(
-                _ledger(job, reading, copies.get(job.content.content_hash, []), self._began, self.id)
-            )
+            if reading.refused:
+                refused = _with_heads(job, reading.refused)
+                kept = _quarantine(job.file.shown, refused, self.id, keep_text=self._keeps_text)
+                self.parts["quarantine"].write(kept)
+            lines += _ledger(job, reading, copies.get(job.content.content_hash, []), self._began, self.id)
+        self.parts["ingests"].write(pa.Table.from_pylist(lines, schema=schema.INGESTS))
 
     def _look_for_new_counts(self, job: _Job, reading: Reading) -> None:
         """Say which counts of tokens a file holds that nobody reads, as far as a look at its start tells."""
@@ -443,8 +451,9 @@ def _quarantine(shown: str, refused: list[Refused], batch_id: str, *, keep_text:
     return pa.Table.from_pydict(columns, schema=schema.QUARANTINE)
 
 
-def _ledger(job: _Job, reading: Reading, copies: list[str], began: datetime, batch_id: str) -> pa.Table:
-    line = {
+def _ledger(job: _Job, reading: Reading, copies: list[str], began: datetime, batch_id: str) -> list[dict[str, object]]:
+    """What became of the file, and of its copies under other names."""
+    line: dict[str, object] = {
         "batch_id": batch_id,
         "content_hash": job.content.content_hash,
         "ingested_at": began,
@@ -464,4 +473,4 @@ def _ledger(job: _Job, reading: Reading, copies: list[str], began: datetime, bat
         "not_calls": "{}",
         "warnings": "[]",
     }
-    return pa.Table.from_pylist([line, *({**line, **again, "path": copy} for copy in copies)], schema=schema.INGESTS)
+    return [line, *({**line, **again, "path": copy} for copy in copies)]

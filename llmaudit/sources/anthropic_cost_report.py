@@ -27,9 +27,10 @@ class AnthropicCostReport(Source):
 
     def matches(self, peek: Peek) -> bool:
         """A page of empty buckets does not say what it reports, but its file may."""
-        is_page = bool(peek.keys & {"data", "results"}) and '"starting_at"' in peek.head and '"results"' in peek.head
+        if not (peek.keys & {"data", "results"} and '"starting_at"' in peek.head and '"results"' in peek.head):
+            return False
         is_empty = '"amount"' not in peek.head and '_tokens"' not in peek.head
-        return is_page and ('"amount"' in peek.head or (is_empty and "cost" in peek.name.lower()))
+        return '"amount"' in peek.head or (is_empty and "cost" in peek.name.lower())
 
 
 SOURCE = AnthropicCostReport()

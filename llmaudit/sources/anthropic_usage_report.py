@@ -26,12 +26,11 @@ class AnthropicUsageReport(Source):
 
     def matches(self, peek: Peek) -> bool:
         """A page of empty buckets does not say what it reports, but its file may."""
-        is_page = bool(peek.keys & {"data", "results"}) and '"starting_at"' in peek.head and '"results"' in peek.head
+        if not (peek.keys & {"data", "results"} and '"starting_at"' in peek.head and '"results"' in peek.head):
+            return False
         is_bill = '"amount"' in peek.head or "cost" in peek.name.lower()
         has_tokens = '"uncached_input_tokens"' in peek.head or '"cache_read_input_tokens"' in peek.head
-        return (
-            is_page and '"amount"' not in peek.head and (has_tokens or ("usage" in peek.name.lower() and not is_bill))
-        )
+        return '"amount"' not in peek.head and (has_tokens or ("usage" in peek.name.lower() and not is_bill))
 
 
 SOURCE = AnthropicUsageReport()

@@ -35,8 +35,8 @@ class AzureDiagnostics(Source):
     }
 
     def matches(self, peek: Peek) -> bool:
-        is_cognitive = "MICROSOFT.COGNITIVESERVICES" in peek.head.upper()
-        return is_cognitive and (peek.has("category", "operationName", "resourceId") or peek.has("records"))
+        is_diagnostic = peek.has("category", "operationName", "resourceId") or peek.has("records")
+        return is_diagnostic and "MICROSOFT.COGNITIVESERVICES" in peek.head.upper()
 
 
 SOURCE = AzureDiagnostics()

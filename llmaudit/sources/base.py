@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from llmaudit import schema
 
 PEEK_BYTES = 65_536
+PEEK_RECORDS = 12
 
 Refuse = Callable[[int, str, bytes], None]
 
@@ -83,16 +84,17 @@ class Peek:
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Keys of the records that the head shows, whole or torn: those of the objects themselves, not of what is inside."""
-        first, *others = self.head.replace("\r", "\n").split("\n{")
+        """Keys of the first records that the head shows, whole or torn: those of the objects themselves, not of what is inside."""
+        first, *others = self.head.replace("\r", "\n").split("\n{", PEEK_RECORDS)[:PEEK_RECORDS]
         return frozenset(key for record in (first, *(f"{{{rest}" for rest in others)) for key in _outer_keys(record))
 
     @cached_property
     def header(self) -> frozenset[str]:
         """Headings of a table, lower-cased, if the first line reads like one; of a JSON file, nothing."""
-        first = next((line for line in self.head.splitlines() if line.strip()), "")
-        if first.lstrip()[:1] in "{[<" or not first:
+        text = self.head.lstrip()
+        if text[:1] in "{[<":
             return frozenset()
+        first = text.splitlines()[0]
         delimiter = max(",;\t|", key=first.count)
         return frozenset(cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter), []))
 

@@ -25,8 +25,10 @@ class OtelGenai(Source):
 
     def matches(self, peek: Peek) -> bool:
         """A batch may start with spans that are no calls: any file of traces is taken, logs and metrics if they say so."""
-        speaks_of_models = any(word in peek.head for word in ('"gen_ai.', '"llm.', '"openinference.', '"traceloop.'))
-        return peek.has("resourceSpans") or (bool(peek.keys & {"resourceLogs", "resourceMetrics"}) and speaks_of_models)
+        if not peek.keys & {"resourceLogs", "resourceMetrics"}:
+            return peek.has("resourceSpans")
+        words = ('"gen_ai.', '"llm.', '"openinference.', '"traceloop.')
+        return peek.has("resourceSpans") or any(word in peek.head for word in words)
 
 
 SOURCE = OtelGenai()
