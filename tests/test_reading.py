@@ -256,6 +256,13 @@ def test_a_byte_order_mark_costs_no_record(intake):
     assert intake.refused() == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_log_in_utf16_as_some_shells_write_it_is_read_whole(intake, encoding):
+    text = ("\ufeff" if encoding == "utf-16-be" else "") + line(1).decode() + "\r\n" + line(2).decode() + "\r\n"
+    assert intake.read(text.encode(encoding)).ids() == ["call-1", "call-2"]
+    assert intake.refused() == []
+
+
 def test_two_files_joined_with_their_byte_order_marks_cost_no_record(intake):
     assert intake.read(b"\xef\xbb\xbf" + line(1) + b"\n\xef\xbb\xbf" + line(2)).ids() == ["call-1", "call-2"]
 

@@ -289,6 +289,19 @@ def test_p1_anthropic_input_excludes_the_cache_so_reads_and_writes_are_added(row
     assert row["provider"] == "anthropic"
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        '{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}',
+        '{"cache_control":{"type":"ephemeral"},"type":"text","text":"Be brief."}',
+    ],
+)
+def test_a_cache_mark_is_no_part_of_a_text_wherever_it_stands(rows_of, block):
+    asked = {"model": "claude-sonnet-5-5", "system": [json.loads(block)], "messages": []}
+    [row] = rows_of("plain_jsonl", plain(anthropic({"input_tokens": 1, "output_tokens": 1}), request=asked))
+    assert row["system_text"] == '[{"type":"text","text":"Be brief."}]'
+
+
 def test_p2_the_two_lifetimes_of_a_cache_write_are_its_parts(rows_of):
     split = {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 100}
     usage = {"input_tokens": 10, "cache_creation_input_tokens": 300, "cache_creation": split, "output_tokens": 1}

@@ -8,14 +8,14 @@ Spec: AWS Cost Management user guide; headings as public copies of downloads hav
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from llmaudit.sources.base import Peek, Refuse, Source, open_text
+from llmaudit.sources.base import Peek, Refuse, Source
+from llmaudit.sources.tables import Row, csv_rows
 
 _UNIT = re.compile(r"^(.*?)\s*\(([^()]*)\)$")
 _PERIOD = re.compile(r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z?)?$")
@@ -37,24 +37,25 @@ class AwsCostExplorerCsv(Source):
 
     def records(self, path: Path, refuse: Refuse) -> Iterator[tuple[int, bytes]]:
         """Line number and JSON object of every cell that holds something."""
-        del refuse
-        with open_text(path) as text:
-            rows = csv.reader(text)
-            header = [cell.strip() for cell in next(rows, [])]
-            lines = [
-                (rows.line_num, [cell.strip() for cell in row]) for row in rows if any(cell.strip() for cell in row)
-            ]
+        rows = csv_rows(path)
+        header = [cell.strip() for cell in next(rows, (1, Row([])))[1]]
+        lines: list[tuple[int, list[str]]] = []
+        for number, row in rows:
+            if row.torn and len(row) < len(header):
+                refuse(number, f"the file breaks off: {len(row)} cells under {len(header)} headings", row[0].encode())
+            elif any(row):
+                lines.append((number, [cell.strip() for cell in row]))
         sideways = any(_PERIOD.match(_named(heading)[0]) for heading in header[1:])
         periods = [_named(heading)[0] for heading in header[1:]] if sideways else [row[0] for _, row in lines]
-        for number, row in lines:
-            for heading, cell in zip(header[1:], row[1:], strict=False):
+        for number, cells in lines:
+            for heading, cell in zip(header[1:], cells[1:], strict=False):
                 name, unit = _named(heading)
                 if cell:
                     said = {
-                        "period": name if sideways else row[0],
+                        "period": name if sideways else cells[0],
                         "grain": _grain(periods),
                         "grouping": header[0],
-                        "grouped": _named(row[0])[0] if sideways else name,
+                        "grouped": _named(cells[0])[0] if sideways else name,
                         "amount": cell,
                         "unit": unit,
                     }

@@ -21,6 +21,7 @@ from llmaudit import schema
 
 PEEK_BYTES = 65_536
 PEEK_RECORDS = 12
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 Refuse = Callable[[int, str, bytes], None]
 
@@ -79,7 +80,7 @@ class Peek:
             start = stream.read(PEEK_BYTES)
         if start.startswith(_PARQUET):
             return cls(path.name, _PARQUET.decode(), _parquet_columns(path))
-        encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        encoding = "utf-16" if start[:2] in UTF_16_MARKS else "utf-8-sig"
         return cls(path.name, start.decode(encoding, errors="replace"))
 
     @cached_property
@@ -154,13 +155,20 @@ def _outer_keys(record: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         yield from _keys_of_torn(record)
         return
-    for each in whole if isinstance(whole, list) else [whole]:
-        if isinstance(each, dict):
-            yield from each
+    yield from (key for each in _objects_of(whole) for key in each)
+
+
+def _objects_of(value: object) -> Iterator[dict[str, object]]:
+    """The outermost objects: arrays around them, as pages of pages have, do not count."""
+    if isinstance(value, dict):
+        yield value
+    elif isinstance(value, list):
+        yield from (found for each in value for found in _objects_of(each))
 
 
 def _keys_of_torn(record: str) -> Iterator[str]:
-    depth = -1 if record.lstrip()[:1] == "[" else 0
+    start = record.replace(" ", "").replace("\n", "")
+    depth = len(start.lstrip("[")) - len(start)
     for token in _TOKEN.finditer(record):
         if token[0] in "{[":
             depth += 1
@@ -194,5 +202,5 @@ def open_text(path: Path) -> io.TextIOWrapper:
     held = io.BytesIO(stream.read()) if not stream.seekable() else stream
     start = held.read(2)
     held.seek(0)
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = "utf-16" if start in UTF_16_MARKS else "utf-8-sig"
     return io.TextIOWrapper(held, encoding=encoding, errors="replace", newline="")

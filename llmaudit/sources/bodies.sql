@@ -4,11 +4,19 @@
 -- Give a macro columns, not expressions: it repeats its argument, and the planner pays for each copy.
 create or replace macro as_count(x) as try_cast(try_cast(x as double) as bigint);
 
--- Money as text, with thousands separators or an exponent.
+-- Money as text, with commas between thousands or an exponent. Any other comma may be a decimal one: then it is no amount.
+create or replace macro without_thousands(x) as
+    case
+        when not contains(x, ',')
+        then x
+        when regexp_full_match(x, '\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*')
+        then replace(x, ',', '')
+    end;
+
 create or replace macro as_money(x) as
     coalesce(
-        try_cast(replace(x, ',', '') as decimal(38, 12)),
-        try_cast(try_cast(replace(x, ',', '') as double) as decimal(38, 12))
+        try_cast(without_thousands(x) as decimal(38, 12)),
+        try_cast(try_cast(without_thousands(x) as double) as decimal(38, 12))
     );
 
 -- Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size. A
@@ -65,7 +73,7 @@ create or replace macro unwrapped(x) as
 create or replace macro without_cache_marks(x) as
     case
         when contains(x, '"cache_control"')
-        then regexp_replace(x, ',?"cache_control":(\{[^{}]*\}|null)', '', 'g')
+        then regexp_replace(x, ',"cache_control":(\{[^{}]*\}|null)|"cache_control":(\{[^{}]*\}|null),?', '', 'g')
         else x
     end;
 

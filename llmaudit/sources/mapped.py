@@ -126,7 +126,7 @@ class Place:
         if self.format is not None:
             text = f"coalesce(cast(try_strptime({text}, {_literal(self.format)}) as varchar), {text})"
         if self.times is not None:
-            text = f"cast(try_cast(replace({text}, ',', '') as decimal(30, 10)) * {self.times!r} as varchar)"
+            text = f"cast(try_cast(without_thousands({text}) as decimal(30, 10)) * {self.times!r} as varchar)"
         return text
 
 
@@ -259,7 +259,7 @@ def _asked(of: Any) -> str:
 
 
 def _answered(of: Any, places: Mapping[str, Place], cache_inside: bool, reasoning_inside: bool) -> str:
-    count = {field: f"as_count(replace({of(field)}, ',', ''))" for field in (*COUNTS, "input_tokens", "output_tokens")}
+    count = {field: f"as_count(without_thousands({of(field)}))" for field in (*COUNTS, "input_tokens", "output_tokens")}
     beside = [] if cache_inside else [f"coalesce({count[f]}, 0)" for f in ("cache_read_tokens", "cache_write_tokens")]
     prompt = " + ".join([count["input_tokens"], *beside])
     completion = " + ".join(

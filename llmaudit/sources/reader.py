@@ -7,6 +7,7 @@ lone surrogates, sorts readable from unreadable, and keeps the place and the rea
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -33,7 +34,7 @@ import pyarrow.compute as pc
 from llmaudit.errors import AuditError
 from llmaudit.sources import tables
 from llmaudit.sources.ahead import Ahead
-from llmaudit.sources.base import TABLES, Refuse, Source, open_bytes
+from llmaudit.sources.base import TABLES, UTF_16_MARKS, Refuse, Source, open_bytes
 from llmaudit.sources.mapped import nowhere
 
 BATCH_ROWS = 4_096
@@ -659,8 +660,13 @@ _KINDS = {str: "a string", int: "a number", float: "a number", bool: "true or fa
 
 
 def _open(path: Path) -> IO[bytes]:
-    stream = open_bytes(path)
-    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
+    """The content as UTF-8: what begins with the mark of UTF-16 is brought to it."""
+    opened = open_bytes(path)
+    stream = opened if isinstance(opened, io.BufferedReader) else io.BufferedReader(opened)  # type: ignore[type-var]
+    if stream.peek(2)[:2] not in UTF_16_MARKS:
+        return stream
+    recoder: IO[bytes] = codecs.EncodedFile(stream, "utf-8", "utf-16", errors="replace")
+    return recoder
 
 
 def _refuse(reading: Reading, line: int, reason: str, record: bytes) -> None:
@@ -681,6 +687,8 @@ def _shaped(source: Source) -> _Shaped:
         return _table(partial(tables.parquet_records, wanted=source.columns.keys()))
     if source.shape == "own":
         return _table(source.records)
+    if source.shape == "csv":
+        return _table(partial(tables.csv_records, wanted=source.columns.keys()))
     return _SHAPES[source.shape]
 
 
@@ -688,7 +696,6 @@ _Shaped = Callable[[Path, Reading], Iterator[tuple[int, bytes]]]
 _SHAPES: dict[str, _Shaped] = {
     "lines": _records,
     "document": _documents,
-    "csv": _table(tables.csv_records),
 }
 
 _IDLE: dict[int, list[duckdb.DuckDBPyConnection]] = {}
