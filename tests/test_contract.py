@@ -146,6 +146,7 @@ def test_a_discount_on_a_token_class_lowers_that_class_alone(tmp_path: Path) -> 
         ('[[commitment]]\nname = "a"\namount_usd = 1\nvalid_from = 2026-01-15', "first of a month"),
         ('[[credit]]\nname = "a"\namount_usd = 1\n[[credit]]\nname = "a"\namount_usd = 1', "its own name"),
         ('[[free_tier]]\nname = "a"\nunits_per_month = 5', "units of which"),
+        ('[[free_tier]]\nname = "a"\nunits_per_month = 5\ntoken_class = "reasoning"', "not summed by itself"),
         ('[[discount]]\npercent = 5\ntoken_class = "outputs"', "no token class 'outputs'"),
     ],
 )

@@ -254,3 +254,20 @@ def test_what_is_due_stands_beside_what_was_spent(tmp_path: Path) -> None:
     assert (commitment["committed_usd"], commitment["counted_usd"]) == (1, Decimal("0.025"))  # one day of thirty
     assert due["due_usd"] == 1
     assert datetime.fromisoformat(due["months"][0]["month"]).month == NOVEMBER.month
+
+
+def test_free_tiers_and_credits_of_half_a_month_are_taken_off_what_is_due(tmp_path: Path) -> None:
+    """100,000 tokens at $0.25 a million: 40,000 are free, and $0.01 of the rest is paid from a credit that ends next day."""
+    (tmp_path / "prices.toml").write_text(
+        '[[free_tier]]\nname = "some"\nprovider = "openai"\ntoken_class = "input"\nunits_per_month = 40000\n'
+        '[[credit]]\nname = "launch"\namount_usd = "0.01"\nvalid_from = 2026-11-02\nvalid_to = 2026-11-21\n'
+        '[[credit]]\nname = "late"\namount_usd = 5\nvalid_from = 2026-11-21\n',
+        "utf-8",
+    )
+    path = log(tmp_path, {"asked": "gpt-5-mini", "served": "gpt-5-mini"})
+    due = audited(path, prices=tmp_path / "prices.toml")["prices"]["due"]
+    assert [(line["line"], line["name"], line["usd"]) for line in due["lines"]] == [
+        ("free_tier", "some", Decimal("-0.01")),
+        ("credit", "launch", Decimal("-0.01")),
+    ]
+    assert due["due_usd"] == Decimal("0.025") - Decimal("0.02")

@@ -105,6 +105,12 @@ class Contract:
     def __bool__(self) -> bool:
         return bool(self.commitments or self.credits or self.free_tiers or self.margins)
 
+    def needs_days(self) -> bool:
+        """Whether a term begins or ends within a month."""
+        terms: list[Commitment | Credit | FreeTier] = [*self.commitments, *self.credits, *self.free_tiers]
+        ends = (day for term in terms for day in (term.scope.valid_from, term.scope.valid_to))
+        return any(day.day > 1 for day in ends if day != date.max)
+
 
 NO_CONTRACT = Contract()
 

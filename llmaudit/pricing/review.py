@@ -160,16 +160,17 @@ def due(engine: Engine, terms: contract.Contract, window: contract.Window | None
     """The contract's ledger for the calls of the window: list, contracted, and what is due; None without any terms."""
     if not terms:
         return None
-    spent = pl.DataFrame(engine.fetch(queries.run(engine, "spend_months")))
-    lines = contract.ledger(spent, terms, window)
+    spent = spend_of(engine, terms)
     months = contract.due(spent, terms, window)
-    lists = spent.group_by("month", "provider").agg(pl.col("list_usd").sum()).sort("month", "provider", nulls_last=True)
-    shown = contract.showback(spent, terms).group_by("team").agg(pl.col("contracted_usd", "showback_usd").sum())
+    by_team = pl.DataFrame(engine.fetch(queries.run(engine, "spend_months")))
+    lists = by_team.group_by("month", "provider").agg(pl.col("list_usd").sum())
+    lists = lists.sort("month", "provider", nulls_last=True)
+    shown = contract.showback(by_team, terms).group_by("team").agg(pl.col("contracted_usd", "showback_usd").sum())
     return {
         "months": months.join(
             lists, on=["month", "provider"], how="left", nulls_equal=True, maintain_order="left"
         ).to_dicts(),
-        "lines": lines.filter(pl.col("line") != "usage").to_dicts(),
+        "lines": changes(spent, terms, window).to_dicts(),
         "commitments": [
             {
                 "name": p.name,
@@ -185,3 +186,15 @@ def due(engine: Engine, terms: contract.Contract, window: contract.Window | None
         "showback": shown.sort("team", nulls_last=True).to_dicts() if terms.margins else [],
         "due_usd": sum(months["due_usd"].to_list(), ZERO),
     }
+
+
+def spend_of(engine: Engine, terms: contract.Contract) -> pl.DataFrame:
+    """What calls cost as a contract asks for it: by kind of token, and by day where its terms begin or end within months."""
+    return pl.DataFrame(engine.fetch(queries.run(engine, "spend_terms", params={"by_day": terms.needs_days()})))
+
+
+def changes(spent: pl.DataFrame, terms: contract.Contract, window: contract.Window | None) -> pl.DataFrame:
+    """What the contract's terms add to or take off the spend of each month, by provider and model."""
+    lines = contract.ledger(spent, terms, window).filter(pl.col("line") != "usage")
+    by = ("month", "line", "name", "provider", "model")
+    return lines.group_by(by, maintain_order=True).agg(pl.col("usd").sum())

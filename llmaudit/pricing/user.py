@@ -110,6 +110,9 @@ MEASURES = (
 UNIT_CLASSES = (*MEASURES, "web_searches", "storage_searches", "requests")
 """Billed by the piece: an image made, a page read, a second heard, a search, a call."""
 
+SUMMED = ("input", "cache_read", "cache_write", "cache_write_long", "output", *UNIT_CLASSES)
+"""What spend is divided into: reasoning, audio, images and video are in the class that they lie in."""
+
 STANDING = {
     "cache_storage": "cache_storage_usd_per_token_hour",
     "training": "training_usd_per_token",
@@ -318,6 +321,8 @@ def _free_tier(path: Path, entry: dict[str, Any]) -> FreeTier:
     classes = sorted(_classes(path, where, entry))
     if given == ["units_per_month"] and len(classes) != 1:
         raise AuditError(f"{path}: {where} with units_per_month needs one token_class: units of which?")
+    if classes and not set(classes) <= set(SUMMED):
+        raise AuditError(f"{path}: {where} {classes[0]} is not summed by itself. Known: {', '.join(SUMMED)}.")
     amount = _decimal(path, where, given[0], entry[given[0]])
     scope = _scope(path, where, entry)
     return FreeTier(_name(path, where, entry), scope, **{given[0]: amount}, token_class=classes[0] if classes else None)
