@@ -77,6 +77,12 @@ def upcoming(config: AuditConfig, as_of: date) -> pl.DataFrame:
     return assemble.upcoming_frame(assemble.upcoming(found, factor))
 
 
+def covered(engine: Engine, config: AuditConfig) -> tuple[date, date] | None:
+    """The days that a report over these calls would be over: the first, and the first after."""
+    [ends] = rows_of(engine, queries.run(engine, "log_ends"))
+    return assemble.covered(assemble.window(config, ends["first_at"], ends["last_at"], []))
+
+
 def verified(config: AuditConfig, baseline: Path, since: date | None) -> dict[str, Any]:
     """What an earlier report promised against the lake's calls after it, or from `since`."""
     before = last(baseline)

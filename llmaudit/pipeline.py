@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -233,10 +233,9 @@ def _allocated(audited: _Audited) -> list[dict[str, Any]]:
 def _reviewed(audited: _Audited) -> dict[str, Any]:
     """Prices seen from elsewhere: the other source's, those to come, those of what was asked for; and what is due."""
     engine, book, window = audited.engine, audited.asked.book, audited.pulled.window
-    ends = [date.fromisoformat(window[end][:10]) for end in ("start", "end") if window[end]]
-    covered = (ends[0], ends[1]) if ends else None
     found = review.review(engine, book, "metered", "money", audited.asked.day)
-    return assemble.prices(found, review.due(engine, book.user.contract, covered), window["month_factor"])
+    due = review.due(engine, book.user.contract, assemble.covered(window))
+    return assemble.prices(found, due, window["month_factor"])
 
 
 def _migrations(audited: _Audited, before: Mapping[str, Any] | None) -> list[dict[str, Any]]:

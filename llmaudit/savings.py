@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from llmaudit import queries
-from llmaudit.assemble import Site
+from llmaudit.assemble import Site, covered
 from llmaudit.engine.base import Engine
 from llmaudit.lake.decisions import Decision
 from llmaudit.pricing import contract
@@ -37,16 +37,16 @@ _FOUND = pa.schema(
 def due(terms: contract.Contract, window: Mapping[str, Any]) -> Due | None:
     """What a contract makes of what is spent in the window. None: nothing in it holds the sum up or down."""
     terms = contract.Contract(terms.commitments, terms.credits)
-    if not terms or window["start"] is None:
+    days = covered(window)
+    if not terms or days is None:
         return None
-    covered = (date.fromisoformat(window["start"][:10]), date.fromisoformat(window["end"][:10]))
 
     def due_for(spend: Mapping[tuple[date, str | None, str | None], Decimal]) -> Decimal:
         rows = [
             {"month": month, "provider": provider, "model": model, "contracted_usd": usd}
             for (month, provider, model), usd in spend.items()
         ]
-        return contract.due_usd(pl.DataFrame(rows, schema=_SPENT), terms, covered)
+        return contract.due_usd(pl.DataFrame(rows, schema=_SPENT), terms, days)
 
     return due_for
 

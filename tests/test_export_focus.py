@@ -292,6 +292,99 @@ def test_whatever_the_log_the_file_comes_to_what_its_calls_do(tmp_path_factory, 
     assert charged(folder / "focus.csv")["billed_usd"].sum() == told["usd"]
 
 
+# --- what the contract adds and takes off -----------------------------------------------------------------
+
+TERMS = """
+[[free_tier]]
+name = "first tokens"
+provider = "openai"
+token_class = "input"
+units_per_month = 600
+
+[[credit]]
+name = "launch"
+provider = "anthropic"
+amount_usd = "0.05"
+
+[[commitment]]
+name = "ea"
+amount_usd = "1"
+"""
+UNMET = TERMS.replace('"1"', '"1000"')
+
+
+@pytest.fixture
+def terms(tmp_path):
+    """Settings of a contract with a free tier, a credit and a commitment that nobody meets."""
+    return agreed(tmp_path, TERMS)
+
+
+def agreed(tmp_path, text):
+    (tmp_path / "prices.toml").write_text(text, "utf-8")
+    (tmp_path / "llmaudit.toml").write_text('prices = "prices.toml"\n', "utf-8")
+    return tmp_path / "llmaudit.toml"
+
+
+def test_free_tiers_credits_and_true_ups_are_charges_of_their_own(tmp_path, log, terms):
+    ended, path = exported(tmp_path, log, "--config", terms)
+    lines = {
+        (row["ChargeCategory"], row["ChargeDescription"], row["ChargePeriodStart"]): Decimal(row["BilledCost"])
+        for row in rows_of(path)
+        if row["ChargeCategory"] != "Usage"
+    }
+    november = "2026-11-01T00:00:00Z"
+    october = "2026-10-01T00:00:00Z"
+    # October has 1,200 fresh tokens of gpt-4o for $0.003, November 600 for $0.0015: 600 a month are free.
+    # The hour and the 5 minutes of Claude come to $0.0714, of which the credit pays $0.05.
+    # $1 a month: the log covers one day of October's 31 and one of November's 30.
+    usage = {october: Decimal("0.0015") + Decimal("0.001") + Decimal("0.002"), november: Decimal("0.0015")}
+    claude = Decimal("0.00015") + Decimal("0.0375") + Decimal("0.03") + Decimal("0.00375")
+    assert lines["Credit", "Free tier: first tokens, gpt-4o-2024-08-06", october] == Decimal("-0.0015")
+    assert lines["Credit", "Free tier: first tokens, gpt-4o-2024-08-06", november] == Decimal("-0.0015")
+    assert lines["Credit", "Credit: launch, claude-opus-4-1", october] == Decimal("-0.05")
+    places = Decimal("1e-12")
+    owed = [(1 / Decimal(days)).quantize(places) for days in (31, 30)]
+    # spend paid from credits does not meet the commitment
+    met = [usage[october] + claude - Decimal("0.05"), Decimal("0.0005") + Decimal("0.001")]
+    assert lines["Adjustment", "True-up of commitment: ea", october] == owed[0] - met[0]
+    assert lines["Adjustment", "True-up of commitment: ea", november] == owed[1] - met[1]
+    assert "And 5 charges of the contract" in ended.out
+
+
+def test_the_file_comes_to_what_the_report_says_is_due(tmp_path, harbor):
+    terms = agreed(tmp_path, UNMET)
+    _, path = exported(tmp_path, "--lake", harbor, "--config", terms)
+    report = tmp_path / "report.json"
+    assert llmaudit("report", "--lake", harbor, "--config", terms, "-o", report, "--quiet", "--levers", "").code == 0
+    due = json.loads(report.read_text("utf-8"), parse_float=Decimal)["prices"]["due"]["due_usd"]
+    assert round(total(rows_of(path), "BilledCost"), 6) == due
+    back = charged(path)
+    assert back["billed_usd"].sum() == total(rows_of(path), "BilledCost")
+    assert back.filter(pl.col("token_class").is_null())["billed_usd"].sum() == total(
+        [row for row in rows_of(path) if row["ChargeCategory"] != "Usage"], "BilledCost"
+    )
+
+
+@pytest.mark.parametrize("version", focus.VERSIONS)
+def test_charges_of_the_contract_keep_the_rules(tmp_path, harbor, version):
+    terms = agreed(tmp_path, UNMET)
+    _, path = exported(tmp_path, "--lake", harbor, "--config", terms, "--focus-version", version)
+    rows = rows_of(path)
+    others = [row for row in rows if row["ChargeCategory"] != "Usage"]
+    assert {row["ChargeCategory"] for row in others} == {"Credit", "Adjustment"}
+    for row in others:
+        assert len({row[f"{kind}Cost"] for kind in ("Billed", "Contracted", "Effective", "List")}) == 1
+        assert not [name for name in ("ConsumedQuantity", "PricingQuantity", "SkuId", "SkuPriceId") if row[name]]
+        assert not [n for n in MANDATORY[version].split() if not row[n] and n not in {*MAY_BE_NULL, *PRICED_ONLY}]
+    if version == "1.4":
+        declared = ("SupportsUnitPricing", "SupportsMultiplePricingCategories")
+        assert not lint_focus_1_4_structure("Cost and Usage", rows, supported_conditions=declared).messages()
+
+
+PRICED_ONLY = {"PricingQuantity", "PricingUnit"}
+"""Null where nothing was used."""
+
+
 # --- labels and what cannot be written -------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 """Puts `report.json` together from the tables of a run. Everything here is arranging; sums were made upstream."""
 
-from llmaudit.assemble.about import analyses, display, generated_at, intake, window
+from llmaudit.assemble.about import analyses, covered, display, generated_at, intake, window
 from llmaudit.assemble.bills import billed, bills, counted, prices, upcoming, upcoming_frame
 from llmaudit.assemble.numbers import Site
 from llmaudit.assemble.saved import by_site, findings, migrations, plan, prompt_caching, steps
@@ -27,6 +27,7 @@ __all__ = [
     "bridges",
     "by_site",
     "counted",
+    "covered",
     "discovered",
     "display",
     "duplicates",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +48,14 @@ def intake(ingests: pl.DataFrame, *, stored: int, survived: int) -> dict[str, An
             for r in ingests.iter_rows(named=True)
         ],
     }
+
+
+def covered(window: Mapping[str, Any]) -> tuple[date, date] | None:
+    """The days of a window as a contract counts them: the first, and the first after; None without calls."""
+    if window["start"] is None or window["end"] is None:
+        return None
+    first, after = (date.fromisoformat(window[end][:10]) for end in ("start", "end"))
+    return first, after
 
 
 def window(

@@ -55,7 +55,7 @@ def export_focus(
     quiet: Quiet = False,
 ) -> int:
     """Write priced calls as FOCUS charges, one row per kind of token."""
-    from llmaudit import opening
+    from llmaudit import commands, opening
     from llmaudit.export import focus
 
     focus.check(output, focus_version.value, grain.value)
@@ -73,7 +73,13 @@ def export_focus(
         with opening.opened(stated, read=read) as (started, _, book):
             tell("Writing FOCUS")
             written = focus.write(
-                started, book, output, version=focus_version.value, grain=grain.value, tags=names_of(tags) or ()
+                started,
+                book,
+                output,
+                version=focus_version.value,
+                grain=grain.value,
+                tags=names_of(tags) or (),
+                window=commands.covered(started, stated),
             )
     if not quiet:
         say(written.told())
