@@ -167,6 +167,14 @@ class Caches(_Asks):
 
 
 @dataclass(frozen=True)
+class CachesASession(Caches):
+    """The same, looking at a session."""
+
+    name, scope = "caches_a_session", ("session_id",)
+    sql = Caches.sql.replace("account_id", "session_id")
+
+
+@dataclass(frozen=True)
 class CachesAnywhere(Caches):
     """The same, looking at the whole log."""
 

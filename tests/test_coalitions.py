@@ -3,13 +3,29 @@
 from decimal import Decimal
 from itertools import permutations
 
+import pyarrow as pa
 import pytest
-from brute_force import MEETING, Batches, DropsRepeats, MovesModel, Trims, coalitions, saving, shapley
+from brute_force import (
+    MEETING,
+    Batches,
+    CachesASession,
+    DropsRepeats,
+    MovesModel,
+    Trims,
+    coalitions,
+    saving,
+    shapley,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_logs import call, logs, replay
+from small_logs import MODEL, call, logs, replay
 
+from llmaudit.detectors import prefixes
 from llmaudit.engine.duckdb import DuckDB
+from llmaudit.levers.base import Lever
+from llmaudit.levers.exact_duplicates import ExactDuplicates
+from llmaudit.levers.fine_tune import FineTune
+from llmaudit.levers.prompt_caching import PromptCaching
 from llmaudit.replay import MICRO, _decimal
 
 ACCOUNTS = ("org-1", "org-1", "org-2", None)
@@ -91,3 +107,70 @@ def test_a_sample_gives_shares_near_the_exact_ones_and_says_so(duck, monkeypatch
     for near, step in zip(sampled.steps, exact.steps, strict=True):
         assert near.in_order_usd == step.in_order_usd
         assert abs(near.shapley_usd - step.shapley_usd) <= exact.saving_usd / 20
+
+
+REAL: tuple[Lever, ...] = (ExactDuplicates(), FineTune(endpoints=["/a", "/c"]), PromptCaching())
+
+
+def several_endpoints():
+    """Five endpoints of two providers; those of /a and /b share an opening, the others share nothing with them."""
+    places = {
+        "/a": ("openai", MODEL, 1),
+        "/b": ("openai", MODEL, 2),
+        "/c": ("anthropic", "claude-sonnet-4-5", 3),
+        "/d": ("openai", "gpt-4o-mini", 4),
+        None: ("openai", "gpt-4o-mini", 5),
+    }
+    rows = []
+    for number in range(120):
+        endpoint, (provider, model, prompt) = list(places.items())[number % 5]
+        rows.append(
+            call(
+                number,
+                number * 35 + number % 7 * 11,
+                endpoint=endpoint,
+                provider=provider,
+                model=model,
+                response_model=model,
+                request_model=model,
+                account_id=ACCOUNTS[number % 4],
+                prompt_hash=prompt,
+                output_hash=number % 3,
+                input_tokens=1_500 + number,
+                prompt_bytes=6_000,
+            )
+        )
+    return rows
+
+
+def made_of(duck, rows):
+    """The calls with openings for each of their prompts."""
+    replayed = replay(duck, rows)
+    nodes = [(1, 10, 5_000), (1, 1, 6_000), (2, 10, 5_000), (2, 2, 6_000), (3, 3, 6_000), (4, 4, 6_000), (5, 5, 6_000)]
+    duck.put("prefix_nodes", pa.table(list(map(list, zip(*nodes, strict=True))), schema=prefixes.NODES))
+    duck.put("prompt_sizes", pa.table([list(range(1, 6)), [6_000] * 5], schema=prefixes.SIZES))
+    return replayed
+
+
+def test_calls_that_share_no_opening_are_played_apart_and_the_plan_is_that_of_brute_force(duck, monkeypatch):
+    for limit in ("replay.PART_CALLS", "replay.MOST_STATES", "levers.prompt_caching.PART_CALLS"):
+        monkeypatch.setattr(f"llmaudit.{limit}", 30)
+    plan = made_of(duck, several_endpoints()).plan(REAL, Decimal(1_000))
+    ordered = [step.lever for step in plan.steps]
+    values = coalitions(duck, duck.fetch("metered"), ordered)
+    assert plan.saving_usd == values[frozenset(range(len(ordered)))].quantize(MICRO)
+    assert all(step.in_order_usd for step in plan.steps)
+    for step, share in zip(plan.steps, shapley(values, len(ordered)), strict=True):
+        assert abs(step.shapley_usd - _decimal(share)) <= MICRO
+    assert plan.shares.method == "exact"
+
+
+def test_groups_that_are_linked_by_a_long_chain_of_sessions_and_prompts_are_one(duck):
+    rows = [
+        call(2 * n + at, 100 * n + 10 * at, prompt_hash=n + at, session_id=f"s{n}", trace_id=f"s{n}")
+        for n in range(300)
+        for at in (0, 1)
+    ]
+    plan = replay(duck, rows).plan([DropsRepeats(), CachesASession()], Decimal(10))
+    assert plan.shares.calls == len(rows)
+    assert sum(step.shapley_usd for step in plan.steps) == plan.saving_usd > 0

@@ -6,6 +6,7 @@ others part from it: two or three where its chain has twenty blocks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,9 +34,16 @@ def load(engine: Engine) -> None:
     counted = queries.run(engine, "row_count", into="chain_rows", counted="request_rows")
     [row] = engine.fetch(counted).to_pylist()
     parts = max(1, -(-row["rows"] // ROWS_AT_ONCE))
-    found = [_part(engine, part, parts) for part in range(parts)]
-    engine.put("prefix_nodes", pa.concat_tables([nodes for nodes, _ in found]))
-    engine.put("prompt_sizes", pa.concat_tables([sizes for _, sizes in found]))
+    sizes: list[pa.Table] = []
+    queries.gather(engine, _nodes(engine, parts, sizes), NODES, "prefix_nodes")
+    engine.put("prompt_sizes", pa.concat_tables(sizes))
+
+
+def _nodes(engine: Engine, parts: int, sizes: list[pa.Table]) -> Iterator[pa.Table]:
+    for part in range(parts):
+        nodes, own = _part(engine, part, parts)
+        sizes.append(own)
+        yield nodes
 
 
 def _part(engine: Engine, part: int, parts: int) -> tuple[pa.Table, pa.Table]:

@@ -88,7 +88,7 @@ class Lever(ABC):
     scope: ClassVar[tuple[str, ...] | None] = None
     """How far the lever looks from one call to others. `("request_id",)`: it judges each call by itself (and by
     tables that do not change, such as `requests`). Other names of SCOPES: it looks at calls that are equal in these.
-    None: it may look at the whole log, which is always right and slow to replay.
+    None: it may look at the whole log, which is always right and slow to replay, unless `together` says more.
     """
 
     steady: ClassVar[bool] = False
@@ -133,6 +133,14 @@ class Lever(ABC):
         The replay asks for them once, `hits` may be asked many times. Their names tell levers with other settings apart.
         """
         del engine
+
+    def together(self, engine: Engine, usage: str) -> str | None:
+        """A table (`request_id`, `scope_key`) of which calls it looks at together, where no column of SCOPES says so.
+
+        Asked about the log as it is, for a lever without a scope; no lever may change it. None: all calls belong together.
+        """
+        del engine, usage
+        return None
 
     def hits(self, engine: Engine, usage: str) -> str:
         """Find the calls this lever changes. Returns a table with `request_id`, once each, and whatever `change` needs.

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from llmaudit import queries
-from llmaudit.detectors import breaks, prefixes
+from llmaudit.detectors import breaks, groups, prefixes
 from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.levers.base import InMemory, Lever, Stage, with_column
 from llmaudit.levers.cache_policies import POLICIES, WRITES, Verdict, judge
-from llmaudit.levers.cache_replay import CacheReplay
+from llmaudit.levers.cache_replay import FOUND, CacheReplay
 from llmaudit.pricing import caching
 
 CHOICES = pa.schema(
@@ -29,6 +30,8 @@ CHOICES = pa.schema(
         ("hit_share", pa.float64()),
     ]
 )
+
+HITS = pa.schema([("request_id", pa.string()), *FOUND])
 
 OUTLOOK = pa.schema(
     [
@@ -74,8 +77,11 @@ OUTLOOK = pa.schema(
 )
 """What is now and what could be, per endpoint and model. Bill ratios are of an input bill without any cache; shares of input tokens."""
 
+PART_CALLS = 1_000_000
+"""Calls up to which all caches are replayed at once."""
+
 MOST_IN_MEMORY = 2_500_000
-"""Calls whose caches are replayed in memory."""
+"""Calls of endpoints that share openings up to which their caches are replayed in memory."""
 
 LOOK_BACK_MESSAGES = 20
 STEPS_THAT_MATTER = 0.1
@@ -111,7 +117,9 @@ class PromptCaching(Lever):
     )
     effort = "hours"
     risk = "low"
-    scope = None  # the best policy is chosen for an endpoint and model across accounts
+    scope = (
+        None  # `together`: the best policy is chosen for an endpoint across accounts, and endpoints may share openings
+    )
 
     policy: str | None = None
     writes: str | None = None
@@ -137,19 +145,49 @@ class PromptCaching(Lever):
             "calls reach the machine that holds their entry: providers promise no hit",
         )
 
-    def hits(self, engine: Engine, usage: str) -> str:
-        """In memory where there is room for the calls, else in the engine, which says the same."""
-        counted = queries.run(engine, "row_count", into="cache_rows", counted=usage)
-        [row] = engine.fetch(counted).to_pylist()
-        return self._remembered(engine, usage) if row["rows"] <= MOST_IN_MEMORY else self.asked(engine, usage)
+    def together(self, engine: Engine, usage: str) -> str:
+        """Calls of one endpoint, and of endpoints whose prompts share an opening."""
+        return self._scopes(engine, usage, "cache_scopes")
 
-    def _remembered(self, engine: Engine, usage: str) -> str:
-        calls = engine.fetch(queries.run(engine, "cache_calls", usage=usage)).combine_chunks()
+    def _scopes(self, engine: Engine, usage: str, into: str) -> str:
+        _prepare(engine)
+        links = engine.fetch(queries.run(engine, "cache_links", usage=usage))
+        engine.put("cache_joined", groups.joined(links))
+        return queries.run(engine, "cache_scopes", into=into, usage=usage)
+
+    def hits(self, engine: Engine, usage: str) -> str:
+        """In memory where there is room for the calls that are looked at together, else in the engine, which says the same."""
+        calls = queries.run(engine, "cache_calls", usage=usage)
+        counted = queries.run(engine, "row_count", into="cache_rows", counted=calls)
+        [row] = engine.fetch(counted).to_pylist()
+        hits = f"{self.name}_hits"
+        if row["rows"] > PART_CALLS:
+            parts = (self._found(engine, part) for part in self._parts(engine, calls))
+            return queries.gather(engine, parts, HITS, hits)
+        engine.put(hits, self._found(engine, calls))
+        return hits
+
+    def _parts(self, engine: Engine, calls: str) -> Iterator[str]:
+        """Calls of endpoints that have nothing to do with the others, some endpoints at a time."""
+        scopes = self._scopes(engine, calls, "cache_part_scopes")
+        sizes = engine.fetch(queries.run(engine, "cache_part_sizes", scopes=scopes))
+        part = np.cumsum(_ints(sizes["requests"])) // PART_CALLS
+        for number in np.unique(part).tolist():
+            engine.put("cache_part", sizes.select(["scope_key"]).filter(pa.array(part == number)))
+            yield queries.run(engine, "cache_part_calls", cache_calls=calls, scopes=scopes)
+
+    def _found(self, engine: Engine, calls: str) -> pa.Table:
+        counted = queries.run(engine, "row_count", into="cache_rows", counted=calls)
+        [row] = engine.fetch(counted).to_pylist()
+        if row["rows"] > MOST_IN_MEMORY:
+            return engine.fetch(self.asked(engine, calls))
+        return self._remembered(engine, engine.fetch(calls).combine_chunks())
+
+    def _remembered(self, engine: Engine, calls: pa.Table) -> pa.Table:
         replayed, every = self._replay(engine, calls), np.arange(calls.num_rows)
         replayed.learn(every, calls.select(CacheReplay.changing))
         at, further = replayed.hits(every)
-        engine.put(f"{self.name}_hits", further.add_column(0, "request_id", calls["request_id"].take(pa.array(at))))
-        return f"{self.name}_hits"
+        return further.add_column(0, "request_id", calls["request_id"].take(pa.array(at)))
 
     def asked(self, engine: Engine, usage: str) -> str:
         """The same hits, worked out by the engine alone."""
@@ -162,14 +200,19 @@ class PromptCaching(Lever):
             if (way := verdict.chosen) is not None
         ]
         engine.put("cache_choices", pa.Table.from_pylist(choices, schema=CHOICES))
-        return queries.run(engine, self.name, into=f"{self.name}_hits", touches="cache_touches")
+        return queries.run(engine, self.name, into="cache_asked", touches="cache_touches")
 
     def in_memory(self, engine: Engine, calls: pa.Table) -> InMemory:
         return self._replay(engine, calls)
 
     def _replay(self, engine: Engine, calls: pa.Table) -> CacheReplay:
         _prepare(engine)
-        tables = (engine.fetch(name) for name in ("prefix_nodes", "prompt_sizes", "prompt_breaks"))
+        engine.put("cache_prompts", pa.table({"prompt_hash": pc.unique(calls["prompt_hash"])}))
+        own = (
+            queries.run(engine, "cache_prompts_own", into=f"cache_own_{kind}", known=kind)
+            for kind in ("prefix_nodes", "prompt_sizes")
+        )
+        tables = (engine.fetch(name) for name in (*own, "prompt_breaks"))
         return CacheReplay(lambda totals: self._verdict(totals).chosen, self.common_calls, calls, *tables)
 
     def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -223,6 +266,11 @@ def _prepare(engine: Engine) -> None:
         prefixes.load(engine)
     if "prompt_breaks" not in made:
         breaks.load(engine)
+
+
+def _ints(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    values: npt.NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    return values
 
 
 def _row(verdict: Verdict, found: dict[str, Any] | None) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import takewhile
+
+import pyarrow as pa
 
 from llmaudit.engine.base import Engine
 from llmaudit.errors import UnknownName
@@ -51,6 +53,34 @@ def run(engine: Engine, name: str, *, into: str = "", params: Mapping[str, objec
             engine.alias(alias, table)
     engine.run(query.sql, into or name, params or {})
     return into or name
+
+
+def gather(engine: Engine, parts: Iterable[pa.Table], schema: pa.Schema, into: str) -> str:
+    """Make one table of many, of which one at a time is here and the rest are with the engine, which may spill.
+
+    Tables made of as many parts are made one, so that a row is copied as often as the parts can be halved.
+    """
+    held: list[tuple[int, str]] = []
+    for number, part in enumerate(parts):
+        engine.put(f"{into}_part_{number}", part)
+        held.append((1, f"{into}_part_{number}"))
+        while len(held) > 1 and held[-1][0] == held[-2][0]:
+            _union(engine, held, schema, f"{into}_upto_{number}_{len(held)}")
+    while len(held) > 1:
+        _union(engine, held, schema, f"{into}_rest_{len(held)}")
+    engine.put(f"{into}_none", schema.empty_table())
+    held = [*(held or [(0, f"{into}_none")]), (0, f"{into}_none")]
+    _union(engine, held, schema, into)
+    return into
+
+
+def _union(engine: Engine, held: list[tuple[int, str]], schema: pa.Schema, into: str) -> None:
+    """The last two tables become one, and give back their room."""
+    (more, second), (parts, first) = held.pop(), held.pop()
+    run(engine, "replay_both", into=into, first=first, second=second)
+    for table in {first, second}:
+        engine.put(table, schema.empty_table())
+    held.append((parts + more, into))
 
 
 def _header(sql: str) -> dict[str, str]:

@@ -1,9 +1,8 @@
--- question: How many calls have come to belong to others?
--- reads:    before, after
--- grain:    one row
+-- question: To which group does each call belong, once groups that are linked are one?
+-- reads:    masks, joined
+-- grain:    one row per request_id
 -- params:
--- columns:  rows
-select count(*) as rows
-from before as b
-join after as a on b.request_id = a.request_id
-where b.component <> a.component
+-- columns:  request_id, component, mask
+select m.request_id, coalesce(j.first, m.component) as component, m.mask
+from masks as m
+left join joined as j on m.component = j.name

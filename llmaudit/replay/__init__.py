@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from llmaudit import levers as registry
 from llmaudit import pricing, queries
+from llmaudit.detectors import groups
 from llmaudit.engine.base import Engine
 from llmaudit.levers.base import Lever
 from llmaudit.pricing.charges import Charged
@@ -49,7 +50,9 @@ MOST_STATES = 150_000
 MOST_PLAYED = 64_000_000
 """Calls times states in which levers that look further than one call are asked; where there are more, shares are of a sample."""
 MOST_CALLS = 500_000
-"""Calls up to which all of them are held in memory for that."""
+"""Calls of one group up to which all of them are held in memory for that."""
+PART_CALLS = 200_000
+"""Calls of groups that are held in memory together: groups have nothing to do with each other."""
 SAMPLED_CALLS = 100_000
 """Calls of a sample that shares are estimated from."""
 ORDERED_CALLS = 5_000
@@ -66,7 +69,6 @@ MOST_ORDERED_CALLS = 500_000
 MOST_ASKED = 6_400_000
 """Calls of the log times states in which levers that look further than one call are asked, but FEWEST_ASKED states."""
 FEWEST_ASKED = 8
-MOST_ROUNDS = 100
 TO_90_PERCENT = 1.645
 
 
@@ -279,12 +281,17 @@ class Replay:
         exact = is_small or _can_be_played(ordered, sizes, fixed)
         if not exact:
             self._sizes(masks, CELL)
-        meeting = self._meeting(self._drawn(None if exact else SAMPLED_CALLS), ordered, whole=exact)
-        trees = seen = meeting.trees(ordered, fixed)
-        calls = meeting.rows.num_rows
+        trees, calls = [], 0
+        room = (EVERY, EVERY if is_small else PART_CALLS) if exact else (SAMPLED_CALLS, EVERY)
+        for drawn in self._drawn(*room):
+            meeting = self._meeting(drawn, ordered, whole=exact)
+            trees += meeting.trees(ordered, fixed)
+            calls += meeting.rows.num_rows
+        seen = trees
         if not is_small:
             self._sizes(masks, CELL)
-            meeting = self._meeting(self._drawn(ORDERED_CALLS), ordered, whole=False)
+            [drawn] = self._drawn(ORDERED_CALLS, EVERY)
+            meeting = self._meeting(drawn, ordered, whole=False)
             seen = meeting.trees(ordered, fixed)
         for tree in trees:
             for path in tree.paths:
@@ -319,8 +326,13 @@ class Replay:
             if moved
         ]
         masks = self._marked(masks, touched)
-        widest = [lever for lever in ordered if not lever.scope][:1]
-        return self._grouped(masks, list(dict.fromkeys(filter(None, map(self._log.scopes, widest or ordered)))))
+        widest = [lever for lever in ordered if self._is_wide(lever)][:1]
+        own_first = sorted(widest or ordered, key=lambda lever: self._log.own_scopes(lever) is None)
+        return self._grouped(masks, list(dict.fromkeys(filter(None, map(self._log.scopes, own_first)))))
+
+    def _is_wide(self, lever: Lever) -> bool:
+        """Whether it may look at the whole log."""
+        return not lever.scope and self._log.own_scopes(lever) is None
 
     def _found_later(self, ordered: Sequence[Lever], masks: str, alone: Sequence[Pull]) -> str:
         """The same, with the levers (bits) that find something only once a later one of the plan has been pulled.
@@ -358,19 +370,17 @@ class Replay:
         return masks
 
     def _grouped(self, masks: str, scopes: Sequence[str]) -> str:
-        """Calls of one scope belong together; where there are several kinds of scope, until nothing more is joined."""
-        for _ in range(MOST_ROUNDS):
-            before = masks
-            for place, scope in enumerate(scopes):
-                into = f"replay_groups_{place}{'a' if before.endswith('b') else 'b'}"
+        """Calls of one scope belong together, and so do the groups that a further kind of scope links."""
+        for place, scope in enumerate(scopes):
+            into = f"replay_groups_{place}"
+            if not place:
                 masks = queries.run(self.engine, "replay_components", into=into, masks=masks, scopes=scope)
-            if len(scopes) < 2:  # noqa: PLR2004
-                return masks
-            counted = queries.run(self.engine, "replay_joined", before=before, after=masks)
-            [joined] = self.engine.fetch(counted).to_pylist()
-            if not joined["rows"]:
-                return masks
-        raise RuntimeError(f"groups of calls were still being joined after {MOST_ROUNDS} rounds")
+                continue
+            links = self.engine.fetch(queries.run(self.engine, "replay_links", masks=masks, scopes=scope))
+            if links.num_rows:
+                self.engine.put("replay_linked", groups.joined(links))
+                masks = queries.run(self.engine, "replay_joined", into=into, masks=masks, joined="replay_linked")
+        return masks
 
     def _sizes(self, masks: str, most: int) -> list[dict[str, int]]:
         meeting = queries.run(self.engine, "replay_meeting", params={"most": most}, masks=masks, usage=self.usage)
@@ -378,14 +388,16 @@ class Replay:
         sizes: list[dict[str, int]] = found.to_pylist()
         return sizes
 
-    def _drawn(self, most_calls: int | None) -> pl.DataFrame:
-        """The cells to play: as many as hold so many calls, or all of them."""
-        limit = EVERY if most_calls is None else most_calls
-        cells = queries.run(self.engine, "replay_cells", params={"limit_cells": limit}, meeting="replay_meeting")
+    def _drawn(self, most_calls: int, part_calls: int) -> list[pl.DataFrame]:
+        """The cells to play: as many as hold so many calls, in parts of so many."""
+        cells = queries.run(self.engine, "replay_cells", params={"limit_cells": most_calls}, meeting="replay_meeting")
         frame = pl.DataFrame(self.engine.fetch(cells))
-        room = np.cumsum(frame["requests"].to_numpy()) <= limit
+        calls = np.cumsum(frame["requests"].to_numpy())
+        room = calls <= most_calls
         room[:1] = True
-        return frame.filter(pl.Series(room)).select("cell").with_row_index("cell_number")
+        frame = frame.with_columns(part=(calls - 1) // part_calls).filter(room)
+        parts = frame.select("cell", "part").partition_by("part", maintain_order=True)
+        return [part.select("cell").with_row_index("cell_number") for part in parts]
 
     def _meeting(self, drawn: pl.DataFrame, ordered: Sequence[Lever], *, whole: bool) -> Meeting:
         """`whole`: no group is cut, so that a lever finds in it what it finds in the log."""
@@ -516,7 +528,7 @@ def _can_be_played(ordered: Sequence[Lever], sizes: Sequence[Mapping[str, int]],
     wide = [place for place, lever in enumerate(ordered) if "request_id" not in (lever.scope or ())]
     before = (1 << max(wide, default=0)) - 1
     asked = sum(int(size["requests"]) << (int(size["mask"]) & before & ~fixed).bit_count() for size in sizes)
-    return asked <= MOST_PLAYED and sum(int(size["requests"]) for size in sizes) <= MOST_CALLS
+    return asked <= MOST_PLAYED and max(int(size["largest"]) for size in sizes) <= MOST_CALLS
 
 
 def _states(size: Mapping[str, int], fixed: int) -> int:

@@ -172,7 +172,7 @@ class Meeting:
             return logged.among(state.groups[self.group[logged.versions]])
         asked = state.groups[self.group]
         keys = self._scope(lever)
-        if logged is not None and keys is not None:
+        if logged is not None:
             dirty = np.zeros(int(keys.max()) + 1, bool)
             dirty[keys[self._versions.origin[state.changed]]] = True
             asked &= dirty[keys]
@@ -242,11 +242,11 @@ class Meeting:
         seen: Bools = pc.is_in(self.rows["request_id"], ids.combine_chunks()).to_numpy()
         return seen
 
-    def _scope(self, lever: Lever) -> Numbers | None:
-        """Which calls the lever looks at together, by number. None: all of them."""
+    def _scope(self, lever: Lever) -> Numbers:
+        """Which calls the lever looks at together, by number: where no column says so, those of a group."""
         scope = lever.scope or ()
         if not scope:
-            return None
+            return self.group
         if scope not in self._keys:
             keys = np.zeros(self.rows.num_rows, np.int64)
             for name in scope:

@@ -104,6 +104,7 @@ class Log:
     _alone: dict[Lever, Pull] = field(default_factory=dict)
     _found: dict[Lever, str] = field(default_factory=dict)
     _scopes: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _apart: dict[Lever, str | None] = field(default_factory=dict)
     _columns: pa.Schema | None = None
 
     def __post_init__(self) -> None:
@@ -165,12 +166,23 @@ class Log:
         scope = lever.scope if lever.scope is not None else ()
         if "request_id" in scope:
             return None
+        own = self.own_scopes(lever)
+        if own is not None:
+            return own
         if scope not in self._scopes:
             flags = {name: name in scope for name in SCOPES if name != "request_id"}
             self._scopes[scope] = queries.run(
                 self.engine, "replay_scopes", into=f"replay_scopes_{len(self._scopes)}", params=flags, usage=self.usage
             )
         return self._scopes[scope]
+
+    def own_scopes(self, lever: Lever) -> str | None:
+        """The same for a lever that says by a table of its own how far it looks."""
+        if lever.scope is not None:
+            return None
+        if lever not in self._apart:
+            self._apart[lever] = lever.together(self.engine, self.usage)
+        return self._apart[lever]
 
     def found_in(self, changed: str, lever: Lever) -> str | None:
         """What the lever finds where these calls have changed and it finds nothing in the log as it is. None: nothing can be."""
