@@ -647,6 +647,22 @@ def test_values_copied_from_the_input_are_learned_field_by_field():
     assert {field.path: field.kind for field in result.evidence.fields} == {"song": "copied", "room": "copied"}
 
 
+def test_answers_of_which_some_are_wrong_are_still_copied():
+    rng = random.Random(44)
+    texts, answers = [], []
+    for _ in range(200):
+        song, place = " ".join(rng.sample(WORDS, 2)), rng.choice(WORDS)
+        texts.append(rng.choice((f"Play {song} in the {place}", f"in the {place} I want {song}")))
+        answers.append(json.dumps({"song": song, "room": place}))
+    given = [rng.choice(answers) if rng.random() < 0.15 else answer for answer in answers]
+    found = FieldStudent().evaluate(texts, given)
+    wrong = sum(a != b for a, b in zip(answers, given, strict=True)) / len(texts)
+    assert wrong > 0.1
+    assert {field.path: field.kind for field in found.fields} == {"song": "copied", "room": "copied"}
+    for field in found.fields:
+        assert field.agreement == pytest.approx(1 - wrong, abs=0.03)
+
+
 def test_a_copied_name_that_takes_reasoning_does_not_move():
     rng = random.Random(34)
     names = ["Ann", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gil"]

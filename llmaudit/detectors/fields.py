@@ -24,7 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from llmaudit.detectors import marks
-from llmaudit.detectors.answers import MAX_LABEL_SHARE, WHOLE, Pairs, normal, pairs_of
+from llmaudit.detectors.answers import WHOLE, Pairs, normal, pairs_of
 from llmaudit.detectors.evidence import (
     FOLDS,
     REDRAWN,
@@ -41,10 +41,9 @@ from llmaudit.detectors.evidence import (
     repeated,
 )
 from llmaudit.detectors.families import PromptFamilies, as_strings
+from llmaudit.detectors.kinds import CLOSED, CONSTANT, COPIED, OPEN, kinds, stands_in
 from llmaudit.detectors.student import ProxyStudent
 
-COPIED, CLOSED, CONSTANT, OPEN = "copied", "closed", "constant", "open"
-_COPIED, _REPEATED = 0.9, 0.9
 _MIN_SHOWN = 30
 _MAX_CLOSED = 12
 _MAX_WORDS, _MAX_ALL_WORDS = 300, 60_000
@@ -177,7 +176,7 @@ class _Task:
         student: FieldStudent,
         texts: Sequence[str],
         answers: Sequence[Pairs],
-        kinds: Mapping[str, str] | None = None,
+        given: Mapping[str, str] | None = None,
     ) -> None:
         self.student = student
         self.texts = texts
@@ -188,7 +187,7 @@ class _Task:
         shapes = {word: _shape(word) for word in {match[0] for found in matches for match in found}}
         self.shapes = [[shapes[match[0]] for match in found] for found in matches]
         self.offsets = np.cumsum([0, *map(len, self.words)])
-        self.kinds = dict(kinds) if kinds is not None else _kinds(answers, texts)
+        self.kinds = dict(given) if given is not None else kinds(answers, texts)
         self.spans = [list(self._spans(row)) for row in range(len(texts))]
 
     @cached_property
@@ -222,6 +221,15 @@ class _Task:
                 tags[start + span.start : start + span.stop] = _MORE
                 tags[start + span.start] = _FIRST
         return tags
+
+    @cached_property
+    def is_told(self) -> npt.NDArray[np.bool_]:
+        """Rows whose copied values all stand in the input: of the others nothing shows what should have been copied."""
+        return np.array([self._is_told(row) for row in range(len(self.texts))], dtype=bool)
+
+    def _is_told(self, row: int) -> bool:
+        text, words = self.texts[row].casefold(), self.words[row]
+        return all(stands_in(value, text, words) for path, value in self.answers[row] if self.kinds.get(path) == COPIED)
 
     def learn(self, rows: Ints) -> _Learned:
         return _Learned(self, rows)
@@ -291,12 +299,14 @@ class _Learned:
     def __init__(self, task: _Task, rows: Ints) -> None:
         self.kinds = task.kinds
         C, seed = task.student.C, task.student.random_state  # noqa: N806
-        words = task.words_of(rows)
+        told = rows[task.is_told[rows]]
+        told = told if 2 * len(told) >= len(rows) else rows
+        words = task.words_of(told)
         tags = task.tags[words]
         has_spans = tags.any()
-        spans = np.isin(task.span_rows, rows)
+        spans = np.isin(task.span_rows, told)
         self.tagger: Any = _classifier(task.word_table[words], tags, C, seed) if has_spans else None
-        self.steps = _steps(task, rows)
+        self.steps = _steps(task, told)
         self.namer: Any = (
             _classifier(task.span_table[spans], task.span_paths[spans].astype(str), C, seed) if has_spans else None
         )
@@ -363,29 +373,6 @@ class _Closed:
 
 
 _JOIN = "\x1f"
-
-
-def _kinds(answers: Sequence[Pairs], texts: Sequence[str]) -> dict[str, str]:
-    """What each field is: see FieldEvidence."""
-    lowered = [text.casefold() for text in texts]
-    values: defaultdict[str, list[str]] = defaultdict(list)
-    copied: Counter[str] = Counter()
-    for answer, text in zip(answers, lowered, strict=True):
-        words = set(re.findall(r"\w+", text))
-        for path, value in answer:
-            values[path].append(value)
-            copied[path] += value in (words if len(value) < 3 else text)  # noqa: PLR2004  a digit or two is in anything
-    return {path: _kind(found, copied[path], len(answers)) for path, found in sorted(values.items())}
-
-
-def _kind(values: Sequence[str], copied: int, answers: int) -> str:
-    counts = Counter(values)
-    if len(counts) == 1 and len(values) >= 2 * answers / 3:
-        return CONSTANT
-    if copied >= _COPIED * len(values):
-        return COPIED
-    again = sum(n for n in counts.values() if n > 1)
-    return CLOSED if len(counts) <= MAX_LABEL_SHARE * len(values) and again >= _REPEATED * len(values) else OPEN
 
 
 def _dearest(task: _Task, rows: Ints) -> list[str]:

@@ -146,7 +146,8 @@ def _decide(form: Profile, seen: pl.DataFrame) -> _Decision:
 def _decide_fields(form: Profile, seen: pl.DataFrame) -> _Decision:
     """Answers with fields, or copied out of the input: every main field has to be learned, and little may be made up."""
     from llmaudit.detectors.evidence import NothingToTest
-    from llmaudit.detectors.fields import OPEN, FieldStudent
+    from llmaudit.detectors.fields import FieldStudent
+    from llmaudit.detectors.kinds import OPEN
 
     try:
         found = FieldStudent().evaluate(seen["input"].to_list(), seen["output"].to_list(), seen["started_at"].to_list())

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from leave_one_out import MOVABLE, NOISE, Given, logged, made, others
+from made_tasks import tasks
 
 from llmaudit.detectors.answers import normal, pairs_of
 from llmaudit.detectors.evidence import FORECAST_ROWS, Evidence, NothingToTest
@@ -91,7 +92,11 @@ def main() -> None:
     said.add_argument("--draws", type=int, default=5)
     said.add_argument("--rows", type=int, default=300)
     asked = said.parse_args()
-    given = [*made(), *(logged(asked.devdata) if asked.devdata else ()), *(others(asked.more) if asked.more else ())]
+    given = [
+        *made(tasks(), "made"),
+        *(logged(asked.devdata) if asked.devdata else ()),
+        *(others(asked.more) if asked.more else ()),
+    ]
     print("| task | noise | at 1,200 | forecast, mean | worst | within 0.05 | interval holds |")
     print("|---|--:|--:|--:|--:|--:|--:|")
     for task in given:

@@ -1,10 +1,11 @@
 """Leave one task out: the gate of the verdict (MIN_LIFT) is set on all tasks but one, and that one is judged by it.
 
-    python tests/bench/leave_one_out.py [--devdata DIR] [--more DIR] [--jobs 1]
+    python tests/bench/leave_one_out.py [--devdata DIR] [--more DIR] [--fresh SEED] [--jobs 1]
 
 Tasks are the made-up ones, those of a development log beside its truth, and files of other people's tasks in `--more`, named
 <kind>.<name>.jsonl with `input` and `output` a line. The gate is put in the middle of the gap between the movable tasks and the
 others; where they overlap, where fewest are on the wrong side. Done on all rows, on 600 and on 300, each also with a tenth of the answers drawn anew.
+With `--fresh` the tasks are those of fresh_tasks.py and of `--more` alone: what counts there is the column `shipped`, the gates as they are.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
-from made_tasks import tasks
+from fresh_tasks import fresh
+from made_tasks import Task, tasks
 
 from llmaudit.detectors.verdicts import MIN_MARGIN
 
@@ -48,7 +51,8 @@ class Given:
 
     def drawn(self, size: int | None, noise: float) -> Given:
         dice = random.Random(f"{self.name} {size} {noise}")
-        rows = list(self.rows) if size is None else dice.sample(self.rows, min(size, len(self.rows)))
+        whole = range(len(self.rows))
+        rows = [self.rows[n] for n in (whole if size is None else sorted(dice.sample(whole, min(size, len(whole)))))]
         answers = [answer for _, answer in rows]
         return Given(
             self.name,
@@ -70,10 +74,10 @@ class Shown:
     margin: float | None
 
 
-def made() -> Iterator[Given]:
-    for task in tasks():
+def made(drawn: Sequence[Task], name: str) -> Iterator[Given]:
+    for task in drawn:
         if not task.tools:
-            yield Given(f"made/{task.name}", task.kind, tuple(task.rows(ROWS, 1)))
+            yield Given(f"{name}/{task.name}", task.kind, tuple(task.rows(ROWS, 1)))
 
 
 def logged(folder: Path) -> Iterator[Given]:
@@ -159,9 +163,11 @@ def main() -> None:
     said = argparse.ArgumentParser(description=__doc__)
     said.add_argument("--devdata", type=Path)
     said.add_argument("--more", type=Path)
+    said.add_argument("--fresh", type=int)
     said.add_argument("--jobs", type=int, default=1)
     asked = said.parse_args()
-    given = [*made(), *(logged(asked.devdata) if asked.devdata else ()), *(others(asked.more) if asked.more else ())]
+    given = list(made(tasks(), "made") if asked.fresh is None else made(fresh(asked.fresh), f"fresh-{asked.fresh}"))
+    given += [*(logged(asked.devdata) if asked.devdata else ()), *(others(asked.more) if asked.more else ())]
     for size in SIZES:
         for noise in (0.0, NOISE):
             with ProcessPoolExecutor(asked.jobs) as pool:
