@@ -19,6 +19,7 @@ from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.export import evals, handoff, recipes
 from llmaudit.export import fine_tune as tuning
+from llmaudit.lake import decisions
 from llmaudit.levers.base import Lever
 
 CHARTS = (
@@ -273,6 +274,31 @@ class Audit:
             raise UnknownName("finding", finding_id, known)
         self._run.engine.put("asked_finding", pa.table({"finding_id": [finding_id]}))
         return self.sql(_CALLS)
+
+    def decide(
+        self,
+        finding_id: str,
+        status: str,
+        *,
+        reason: str | None = None,
+        owner: str | None = None,
+        until: str | date | None = None,
+    ) -> None:
+        """Keep in the lake what was decided about a finding: accepted, declined (with a reason), done, or open again.
+
+        `until` is the last day it holds. The next report of the lake shows it; a declined finding is then in no plan.
+        """
+        self._check_open()
+        if self._run.config.lake is None:
+            raise AuditError("Decisions are kept in a lake, and this audit has none: llmaudit.audit(..., lake=FOLDER).")
+        if status not in {*decisions.STATUSES, "open"}:
+            raise UnknownName("status", status, {*decisions.STATUSES, "open"})
+        if status == "open":
+            decisions.reopen(self._run.lake, finding_id)
+            return
+        last = None if until is None else _day("until", until)
+        decided = decisions.Decision(finding_id, status, datetime.now(UTC).date(), owner, reason, last)
+        decisions.decide(self._run.lake, decided)
 
     def export_fine_tune(
         self,

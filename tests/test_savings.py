@@ -13,7 +13,7 @@ from llmaudit import levers, savings
 from llmaudit.cli import app
 from llmaudit.config import AuditConfig
 from llmaudit.engine.duckdb import DuckDB
-from llmaudit.errors import AuditError
+from llmaudit.errors import AuditError, UnknownName
 from llmaudit.lake import Lake, decisions
 from llmaudit.lake.decisions import Decision
 from llmaudit.levers.exact_duplicates import ExactDuplicates
@@ -68,6 +68,29 @@ def test_decisions_are_made_at_the_command_line_and_kept(lake):
     assert "accepted" in run(app, ["findings", "list", "--lake", str(lake)]).output
     assert run(app, ["findings", "reopen", FAQ, "--lake", str(lake)]).output == f"{FAQ}: open\n"
     assert by_id(report(lake))[FAQ]["status"] == "open"
+
+
+def test_decisions_are_made_in_a_notebook_and_kept(lake):
+    with llmaudit.open_lake(lake) as audit:
+        audit.decide(FAQ, "declined", reason="answers must be fresh", until=date(2099, 12, 31))
+        assert audit.data["plan"]["headline_saving_usd"] == Decimal("0.0105")
+    held = report(lake)
+    assert held["plan"]["headline_saving_usd"] == Decimal("0.0035")
+    assert by_id(held)[FAQ]["decision"]["until"] == "2099-12-31"
+    with llmaudit.open_lake(lake) as audit:
+        audit.decide(FAQ, "open")
+    assert report(lake)["plan"]["headline_saving_usd"] == Decimal("0.0105")
+
+
+def test_a_decision_that_cannot_be_kept_in_a_notebook_says_why(lake, tmp_path):
+    with llmaudit.open_lake(lake) as audit:
+        with pytest.raises(UnknownName, match="No status called 'postponed'"):
+            audit.decide(FAQ, "postponed")
+        with pytest.raises(AuditError, match="until='soon' is no day"):
+            audit.decide(FAQ, "accepted", until="soon")
+    log = write_log(tmp_path / "log.jsonl", [record(1, "2026-10-01T08:00:00Z")])
+    with llmaudit.audit(log) as audit, pytest.raises(AuditError, match="this audit has none"):
+        audit.decide(FAQ, "accepted")
 
 
 def test_what_nobody_found_cannot_be_decided(lake):

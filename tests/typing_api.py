@@ -27,6 +27,7 @@ def in_a_notebook(folder: Path) -> Decimal:
         )
         asked: pl.DataFrame = audit.sql("select count(*) as calls from requests")
         written: Path = audit.report(folder / "report.html")
+        audit.decide(found["id"][0], "declined", reason="answers must be new", until=date(2027, 1, 31))
         audit.chart("ttl_curve")
         assert written.exists()
         assert [by_team, by_day, found, steps, verdicts, asked]

@@ -44,7 +44,7 @@ def decide(lake: Lake, decision: Decision) -> None:
     if decision.finding_id not in known:
         raise AuditError(_unknown(decision.finding_id, known, lake))
     if decision.status == "declined" and not decision.reason:
-        raise AuditError("Declining needs a reason for those who ask later: --reason TEXT.")
+        raise AuditError('Declining needs a reason for those who ask later: --reason TEXT, or reason="..." in Python.')
     _write(lake, {**decisions, decision.finding_id: decision}.values())
 
 
