@@ -14,7 +14,7 @@ from typing import Any, Self
 import polars as pl
 import pyarrow as pa
 
-from llmaudit import allocation, assemble, commands, config, pipeline
+from llmaudit import allocation, assemble, commands, config, pipeline, pulling
 from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.export import evals, handoff, recipes
@@ -238,7 +238,10 @@ class Audit:
         return _frame(rows, columns)
 
     def what_if(self, pulled: Iterable[Lever]) -> pl.DataFrame:
-        """Replay the log under these levers, in their fixed order. One row per lever; `in_order_usd` sums to the joint saving."""
+        """Replay the log under these levers, in their fixed order. One row per lever; `in_order_usd` sums to the joint saving.
+
+        `FineTune()` moves every endpoint that the evidence speaks for, `FineTune([...])` those of them, net as in the plan.
+        """
         chosen = [pulled] if isinstance(pulled, Lever) else list(pulled)
         for lever in chosen:
             if not isinstance(lever, Lever):
@@ -246,7 +249,9 @@ class Audit:
                     f"what_if takes levers with their settings, such as ExactDuplicates(ttl_seconds=60), not {lever!r}."
                 )
         self._check_open()
-        return _frame(assemble.steps(self._run.replay.plan(chosen, self.data["totals"]["cost_usd"])), _STEPS)
+        run = self._run
+        meant = pulling.as_meant(chosen, run.replay, run.verdicts, run.config, run.day, self.data["window"]["days"])
+        return _frame(assemble.steps(run.replay.plan(meant, self.data["totals"]["cost_usd"])), _STEPS)
 
     def compare(self, scenarios: Mapping[str, Iterable[Lever]]) -> pl.DataFrame:
         """What each scenario saves: one row per name, the largest joint saving first.
@@ -335,7 +340,7 @@ class Audit:
             self._check_open()
             found = handoff.gather(self._run.engine, self._run.lake, endpoint, held_out=evals.wanted(terms))
             material = evals.of_handoff(found)
-        day = self._run.config.as_of or datetime.now(UTC).date()
+        day = self._run.day
         costs = commands.acceptance_costs(self._run.config, material, terms, day)
         return evals.write(material, Path(folder), terms, costs, priced_on=day)
 

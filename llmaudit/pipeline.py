@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class Run:
     replay: Replay
     verdicts: list[Verdict]
     discovery: endpoints.Discovery
+    day: date
+    """The day that the report speaks from."""
     scratch: tempfile.TemporaryDirectory[str]
     closed: bool = field(default=False)
 
@@ -119,7 +121,18 @@ def run(
         _keep(config if keep else replace(config, lake=None), lake, engine)
         held.pop_all()
     return Run(
-        config, lake, engine, asked.book, took, report, pulled.levers, pulled.replay, verdicts, discovery, scratch
+        config,
+        lake,
+        engine,
+        asked.book,
+        took,
+        report,
+        pulled.levers,
+        pulled.replay,
+        verdicts,
+        discovery,
+        asked.day,
+        scratch,
     )
 
 

@@ -14,7 +14,7 @@ from llmaudit import assemble, dossier, levers, pricing, queries, savings
 from llmaudit.config import AuditConfig
 from llmaudit.detectors.verdicts import Verdict
 from llmaudit.engine.base import Engine
-from llmaudit.errors import UnknownName
+from llmaudit.errors import AuditError, UnknownName
 from llmaudit.facts import Facts, rows_of
 from llmaudit.lake.decisions import Decision
 from llmaudit.levers.base import Lever
@@ -121,6 +121,41 @@ def tuning(config: AuditConfig, book: pricing.Book) -> FineTune:
     lever = levers.make(FineTune.name, config.lever_settings.get(FineTune.name, {}))
     assert isinstance(lever, FineTune)
     return dossier.check(book, lever, config.tuned_provider, config.tuned_model)
+
+
+def as_meant(
+    asked: Sequence[Lever], replay: Replay, verdicts: Sequence[Verdict], config: AuditConfig, day: date, days: int
+) -> list[Lever]:
+    """Levers as a question means them: fine-tuning moves what the evidence says, net of what that costs.
+
+    With moves, or a target model of its own, it stays as it is. Raises AuditError for endpoints that nothing speaks for.
+    """
+    by_hand = [
+        lever for lever in asked if isinstance(lever, FineTune) and not lever.moves and not lever.names_its_target
+    ]
+    if not by_hand:
+        return list(asked)
+    [lever] = by_hand
+    found = dossier.moving(replay, replace(lever, window_days=days, priced_on=day), verdicts, config.sandbox)
+    moves = {move.endpoint: move for move in found.lever.moves}
+    for endpoint in lever.endpoints or ():
+        if endpoint not in moves:
+            raise AuditError(_unmoved(endpoint, verdicts))
+    endpoints = tuple(lever.endpoints or found.worth)
+    meant = replace(found.lever, endpoints=endpoints, moves=tuple(moves[endpoint] for endpoint in endpoints))
+    return [meant if other is lever else _beside(other, endpoints) for other in asked]
+
+
+def _unmoved(endpoint: str, verdicts: Sequence[Verdict]) -> str:
+    judged = {v.endpoint: v for v in verdicts}
+    if endpoint not in judged:
+        raise UnknownName("endpoint", endpoint, {name for name in judged if name})
+    found = judged[endpoint]
+    why = f"{found.verdict or 'no verdict'}. {found.reason}" if found.verdict != "move" else "no target saves anything."
+    return (
+        f"FineTune: the log does not show that {endpoint} could move and save: {why} To see it at a model's price all the "
+        'same, gross, name that model: FineTune([...], target_provider="...", target_model="...").'
+    )
 
 
 def _instances(chosen: Sequence[str], config: AuditConfig, moving: dossier.Moving) -> list[Lever]:

@@ -20,6 +20,7 @@ from llmaudit.notebook import CHARTS, DIMENSIONS
 
 HERE = Path(__file__).parent
 MINUTE, HOUR, WEEK = 60, 3_600, 604_800
+MOVED = ("/support/route", "/catalog/extract")
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +156,30 @@ def test_what_if_of_one_lever_needs_no_list(audit):
 
 def test_what_if_nothing_is_pulled_nothing_is_saved(audit):
     assert audit.what_if([]).height == 0
+
+
+def test_fine_tuning_asked_about_saves_what_the_plan_says_it_does_net(audit):
+    [whole] = audit.what_if(llmaudit.FineTune())["in_order_usd"]
+    [planned] = audit.plan(with_evaluation=True).filter(lever="fine_tune")["standalone_usd"]
+    assert whole.quantize(planned) == planned
+    by_endpoint = [audit.what_if(llmaudit.FineTune([name]))["in_order_usd"][0] for name in MOVED]
+    assert sum(by_endpoint) == whole
+    [in_two_months] = audit.what_if(llmaudit.FineTune(spread_days=60))["in_order_usd"]
+    assert 0 < in_two_months < whole  # what is paid once has to come back sooner
+
+
+def test_fine_tuning_at_a_model_s_price_is_gross_and_for_any_endpoint(audit):
+    [spent] = audit.spend("endpoint").filter(endpoint="/content/summarise")["cost_usd"]
+    named = llmaudit.FineTune(["/content/summarise"], target_provider="openai", target_model="gpt-4o-mini")
+    [saved] = audit.what_if(named)["in_order_usd"]
+    assert 0 < saved < spent
+
+
+def test_fine_tuning_what_nothing_speaks_for_says_why(audit):
+    with pytest.raises(AuditError, match=r"/content/summarise could move and save: keep\. Only 83 .* target_model="):
+        audit.what_if(llmaudit.FineTune(["/content/summarise"]))
+    with pytest.raises(UnknownName, match="No endpoint called '/support/rout'"):
+        audit.what_if(llmaudit.FineTune(["/support/rout"]))
 
 
 def test_what_if_says_what_it_takes(audit):

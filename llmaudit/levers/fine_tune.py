@@ -146,6 +146,11 @@ class FineTune(Lever):
             if value is not None and not least <= value <= most:
                 raise AuditError(f"levers.fine_tune.{name} = {value} should be from {least:g} to {most:g}.")
 
+    @property
+    def names_its_target(self) -> bool:
+        """Whether it was given a model whose price is to stand for the tuned one's."""
+        return (self.target_provider, self.target_model) != (FineTune.target_provider, FineTune.target_model)
+
     def assumes(self) -> tuple[str, ...]:
         if not self.moves:
             return (
