@@ -95,6 +95,13 @@ def test_every_pair_of_13_equal_numbers_is_found(data):
     assert found == {pair: alike for pair, alike in wanted.items() if alike >= near.LEAST_SIMILARITY}
 
 
+def test_a_call_that_one_cache_answers_is_an_entry_of_another():
+    # call 1 is answered by the second cache alone. In the first it is made, so call 2 gets its answer there; in the
+    # second it is none to be had, and call 2 gets the one of call 0
+    later, earlier, fits = np.array([1, 2, 2]), np.array([0, 1, 0]), np.array([0b10, 0b11, 0b11])
+    assert near.answers(later, earlier, fits).tolist() == [0b10, 0b01, 0b10]
+
+
 def test_other_contexts_are_not_compared(duck):
     for apart in ({"account_id": "org-2"}, {"params_hash": 2}, {"endpoint": "/b"}, {"prefix_hashes": [8, 1]}):
         rows = [row | (apart if n % 2 else {}) for n, row in enumerate(clean(80))]

@@ -24,6 +24,8 @@ LOOKED_BACK = 4
 
 PAIRS = pa.schema(
     [
+        ("later", pa.int64()),
+        ("earlier", pa.int64()),
         ("request_id", pa.string()),
         ("earlier_id", pa.string()),
         ("endpoint", pa.string()),
@@ -34,13 +36,16 @@ PAIRS = pa.schema(
         ("says_same", pa.bool_()),
     ]
 )
-"""A call and an earlier one of the same context whose last message is nearly the same; whether the answer was."""
+"""A call and an earlier one of the same context whose last message is nearly the same; whether the answer was.
+
+`later` and `earlier` number the calls, so that a call has a greater number than those it may copy.
+"""
 
 Ints = npt.NDArray[np.int64]
 
 
-def pairs(calls: pa.Table) -> pa.Table:
-    """PAIRS of the rows of near_calls.sql, the most alike first for each call."""
+def pairs(calls: pa.Table, first: int = 0) -> pa.Table:
+    """PAIRS of calls by context and time, numbered from `first`: call by call, as a cache would try the earlier ones."""
     if calls.num_rows < 2:  # noqa: PLR2004  one call is no pair
         return PAIRS.empty_table()
     calls = calls.combine_chunks()
@@ -49,17 +54,37 @@ def pairs(calls: pa.Table) -> pa.Table:
     alike = (numbers[later] == numbers[earlier]).sum(axis=1)
     near = alike >= LEAST_SIMILARITY
     later, earlier, alike = _best(later[near], earlier[near], alike[near])
-    outputs = _ints(calls["output_hash"])
+    answered, outputs = _ints(calls["answered_us"]), _ints(calls["output_hash"])
+    order = np.lexsort((-earlier, -answered[earlier], -alike, later))
+    later, earlier, alike = later[order], earlier[order], alike[order]
     columns = [
+        pa.array(later + first),
+        pa.array(earlier + first),
         calls["request_id"].take(pa.array(later)),
         calls["request_id"].take(pa.array(earlier)),
         *(calls[name].take(pa.array(later)) for name in ("endpoint", "model")),
         pa.array(alike),
         calls["started_us"].take(pa.array(later)),
-        calls["answered_us"].take(pa.array(earlier)),
+        pa.array(answered[earlier]),
         pa.array(outputs[later] == outputs[earlier]),
     ]
     return pa.table(columns, schema=PAIRS)
+
+
+def answers(later: Ints, earlier: Ints, fits: Ints) -> Ints:
+    """Whether a cache answers a call by the earlier one, for as many caches as `fits` has bits: bits, too.
+
+    Pairs come in the order of PAIRS. A call gets the first answer that is there; a call that got one makes no entry.
+    So what a call gets hangs on what those before it got, step by step, and is no operation on whole columns: all
+    that can be told of a pair by itself has to be in `fits`.
+    """
+    got = [0] * (int(later.max(initial=-1)) + 1)
+    found = np.zeros(len(later), np.int64)
+    for place, (late, early, caches) in enumerate(zip(later.tolist(), earlier.tolist(), fits.tolist(), strict=True)):
+        if new := caches & ~(got[late] | got[early]):
+            got[late] |= new
+            found[place] = new
+    return found
 
 
 def _candidates(numbers: npt.NDArray[np.uint32], context: Ints) -> tuple[Ints, Ints]:

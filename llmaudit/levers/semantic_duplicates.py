@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from llmaudit import queries
@@ -30,9 +32,8 @@ FEWEST_HITS = 20
 ROWS_AT_ONCE = 500_000
 MOST_SHOWN, SHOWN_CHARACTERS = 300, 2_000
 
-BAR_ROWS = pa.schema([("endpoint", pa.string()), ("model", pa.string()), ("least_similarity", pa.int64())])
 HITS = pa.schema([("request_id", pa.string())])
-SHOWN = pa.schema([("request_id", pa.string()), ("earlier_id", pa.string())])
+BAR_ROWS = pa.schema([("endpoint", pa.string()), ("model", pa.string()), ("least_similarity", pa.int64())])
 
 EVIDENCE = pa.schema(
     [
@@ -74,12 +75,12 @@ class Trial:
     """What a cache would have answered for one endpoint and model at one bar, and how much of it wrongly."""
 
     bar: int
-    hits: tuple[str, ...]
+    hits: int
     false: int
 
     @property
     def interval(self) -> tuple[float, float]:
-        return exact.share_interval(self.false, len(self.hits), CONFIDENCE)
+        return exact.share_interval(self.false, self.hits, CONFIDENCE)
 
     def is_sure(self, most_false_hits: float, by_chance: float) -> bool:
         """Seldom wrong, and at most half as often as any two answers of the endpoint differ."""
@@ -128,24 +129,37 @@ class SemanticDuplicates(Lever):
             "the cache looks up sketches, not embeddings, and costs nothing worth counting",
         )
 
+    def params(self) -> Mapping[str, object]:
+        return {"ttl_seconds": self.ttl_seconds}
+
     def prepare(self, engine: Engine) -> None:
-        engine.put("near_pairs", _pairs(engine))
-        chances = _by_chance(engine)
-        trials = self._trials(engine, chances)
-        proposed = [site for site, trial in trials.items() if self._is_proposed(engine, site, trial, chances)]
-        rows = [{"endpoint": e, "model": m, "least_similarity": trials[e, m].bar} for e, m in proposed]
+        pairs = _pairs(engine)
+        engine.put("near_pairs", pairs)
+        chances, answered = _by_chance(engine), self._answered(pairs)
+        trials = self._trials(answered, chances)
+        saved = _saved_per_hit(engine, answered, trials)
+        proposed = {site for site, trial in trials.items() if self._is_proposed(trial, chances[site], saved.get(site))}
+        rows = [
+            {"endpoint": site[0], "model": site[1], "least_similarity": trial.bar}
+            for site, trial in trials.items()
+            if site in proposed
+        ]
         engine.put(self._table("bars"), pa.Table.from_pylist(rows, schema=BAR_ROWS))
         found = [
-            self._row(engine, site, trial, chances[site], is_proposed=site in proposed)
+            self._row(site, trial, chances[site], saved.get(site), is_proposed=site in proposed)
             for site, trial in trials.items()
         ]
         engine.put(self._table("evidence"), pa.Table.from_pylist(found, schema=EVIDENCE))
 
     def hits(self, engine: Engine, usage: str) -> str:
         bars = self._table("bars")
-        candidates = queries.run(engine, self.name, into="near_candidates", usage=usage, near_bars=bars)
-        found = [{"request_id": row["request_id"]} for row in self._answered(engine.fetch(candidates).to_pylist())]
-        engine.put(f"{self.name}_hits", pa.Table.from_pylist(found, schema=HITS))
+        asked = queries.run(
+            engine, self.name, into="near_candidates", params=self.params(), usage=usage, near_bars=bars
+        )
+        pairs = engine.fetch(asked)
+        later, earlier = (pairs[name].to_numpy() for name in ("later", "earlier"))
+        is_answered = near.answers(later, earlier, np.ones(len(later), np.int64)) > 0
+        engine.put(f"{self.name}_hits", pairs.select(["request_id"]).filter(pa.array(is_answered)))
         return f"{self.name}_hits"
 
     def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -161,59 +175,55 @@ class SemanticDuplicates(Lever):
         settings = f"{self.ttl_seconds}_{round(self.most_false_hits * 1e6)}_{self.error_usd}"
         return f"near_{kind}_{settings}".replace(".", "_").replace("-", "_").replace("+", "_")
 
-    def _trials(self, engine: Engine, chances: Mapping[Site, float]) -> dict[Site, Trial]:
+    def _answered(self, pairs: pa.Table) -> pl.DataFrame:
+        """The pairs by which a cache answers a call at one bar or more; `bars` has a bit for each of BARS."""
+        later, earlier, similarity, started, stored = (
+            pairs[name].to_numpy() for name in ("later", "earlier", "similarity", "started_us", "earlier_answered_us")
+        )
+        age_us = started - stored
+        is_there = (age_us >= 0) & (age_us <= self.ttl_seconds * 1_000_000)
+        fits = sum((is_there & (similarity >= bar)).astype(np.int64) << place for place, bar in enumerate(BARS))
+        bars = pl.Series("bars", near.answers(later, earlier, fits))
+        told = pl.DataFrame(pairs.select(["endpoint", "model", "request_id", "says_same"]))
+        return told.with_columns(bars).filter(pl.col("bars") > 0)
+
+    def _trials(self, answered: pl.DataFrame, chances: Mapping[Site, float]) -> dict[Site, Trial]:
         """Of each endpoint and model with enough hits: the loosest bar that is sure enough, else the surest."""
-        by_site: dict[Site, list[Mapping[str, Any]]] = {}
-        for row in engine.fetch("near_pairs").to_pylist():
-            by_site.setdefault((row["endpoint"], row["model"]), []).append(row)
+        counts = (
+            answered.group_by("endpoint", "model")
+            .agg(*(_is_hit(bar).sum().alias(f"hits_{bar}") for bar in BARS), *(_is_false(bar) for bar in BARS))
+            .sort("endpoint", "model")
+        )
         found = {}
-        for site, rows in sorted(by_site.items(), key=lambda item: (item[0][0] or "", item[0][1])):
-            rows.sort(key=lambda r: (r["started_us"], r["request_id"], -r["similarity"], -r["earlier_answered_us"]))
-            trials = [self._trial(rows, bar) for bar in BARS]
-            trials = [trial for trial in trials if len(trial.hits) >= FEWEST_HITS]
+        for row in counts.iter_rows(named=True):
+            site = row["endpoint"], row["model"]
+            trials = [Trial(bar, row[f"hits_{bar}"], row[f"false_{bar}"]) for bar in BARS]
+            trials = [trial for trial in trials if trial.hits >= FEWEST_HITS]
             sure = [trial for trial in trials if trial.is_sure(self.most_false_hits, chances[site])]
             if trials:
                 found[site] = sure[-1] if sure else min(trials, key=lambda trial: trial.interval[1])
         return found
 
-    def _trial(self, rows: Sequence[Mapping[str, Any]], bar: int) -> Trial:
-        hits = list(self._answered(row for row in rows if row["similarity"] >= bar))
-        return Trial(bar, tuple(row["request_id"] for row in hits), sum(not row["says_same"] for row in hits))
-
-    def _answered(self, candidates: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-        """The first candidate of each call that the cache had: its answer given, not expired, and not itself from the cache."""
-        from_cache: set[str] = set()
-        for row in candidates:
-            age_us = row["started_us"] - row["earlier_answered_us"]
-            is_there = 0 <= age_us <= self.ttl_seconds * 1_000_000 and row["earlier_id"] not in from_cache
-            if is_there and row["request_id"] not in from_cache:
-                from_cache.add(row["request_id"])
-                yield row
-
-    def _is_proposed(self, engine: Engine, site: Site, trial: Trial, chances: Mapping[Site, float]) -> bool:
-        if not trial.is_sure(self.most_false_hits, chances[site]):
+    def _is_proposed(self, trial: Trial, by_chance: float, saved: Decimal | None) -> bool:
+        if not trial.is_sure(self.most_false_hits, by_chance):
             return False
         if self.error_usd is None:
             return True
-        limit = _break_even(_saved_per_hit(engine, site, trial), trial)
+        limit = _break_even(saved, trial)
         return limit is not None and self.error_usd < limit
 
-    def _row(self, engine: Engine, site: Site, trial: Trial, by_chance: float, *, is_proposed: bool) -> dict[str, Any]:
+    def _row(
+        self, site: Site, trial: Trial, by_chance: float, saved: Decimal | None, *, is_proposed: bool
+    ) -> dict[str, Any]:
         low, high = trial.interval
-        saved = _saved_per_hit(engine, site, trial)
         return {
             "endpoint": site[0],
             "model": site[1],
             "verdict": "propose" if is_proposed else "withhold",
             "least_similarity": trial.bar / BARS[0],
             "ttl_seconds": self.ttl_seconds,
-            "hits": len(trial.hits),
-            "false_hit_rate": {
-                "estimate": trial.false / len(trial.hits),
-                "low": low,
-                "high": high,
-                "n": len(trial.hits),
-            },
+            "hits": trial.hits,
+            "false_hit_rate": {"estimate": trial.false / trial.hits, "low": low, "high": high, "n": trial.hits},
             "differ_by_chance": by_chance,
             "saved_per_hit_usd": saved,
             "break_even_error_usd": _break_even(saved, trial),
@@ -224,13 +234,13 @@ class SemanticDuplicates(Lever):
 
 def _pairs(engine: Engine) -> pa.Table:
     """Near-copies among all calls, some contexts at a time."""
-    counted = queries.run(engine, "row_count", into="near_rows", counted="requests")
-    [row] = engine.fetch(counted).to_pylist()
-    parts = max(1, -(-row["rows"] // ROWS_AT_ONCE))
-    found = [
-        near.pairs(engine.fetch(queries.run(engine, "near_calls", params={"part": part, "parts": parts})))
-        for part in range(parts)
-    ]
+    calls = queries.run(engine, "near_calls")
+    [row] = engine.fetch(queries.run(engine, "row_count", into="near_rows", counted=calls)).to_pylist()
+    parts, found, first = max(1, -(-row["rows"] // ROWS_AT_ONCE)), list[pa.Table](), 0
+    for part in range(parts):
+        placed = engine.fetch(queries.run(engine, "near_part", params={"part": part, "parts": parts}))
+        found.append(near.pairs(placed, first))
+        first += placed.num_rows
     return pa.concat_tables(found)
 
 
@@ -242,15 +252,29 @@ def _by_chance(engine: Engine) -> dict[Site, float]:
     return {site: 1 - same[site] / count if count else 0.0 for site, count in pairs.items()}
 
 
-def _saved_per_hit(engine: Engine, site: Site, trial: Trial) -> Decimal | None:
-    """What a hit cost in the log, on average; None where nobody knows."""
-    engine.put("near_hits", pa.table({"request_id": pa.array(trial.hits, pa.string())}))
+def _is_hit(bar: int) -> pl.Expr:
+    return pl.col("bars") & (1 << BARS.index(bar)) > 0
+
+
+def _is_false(bar: int) -> pl.Expr:
+    return (_is_hit(bar) & ~pl.col("says_same")).sum().alias(f"false_{bar}")
+
+
+def _saved_per_hit(engine: Engine, answered: pl.DataFrame, trials: Mapping[Site, Trial]) -> dict[Site, Decimal]:
+    """What a hit cost in the log, on average; left out where nobody knows."""
+    tried = pl.DataFrame(
+        [(*site, 1 << BARS.index(trial.bar)) for site, trial in trials.items()],
+        schema={"endpoint": pl.String, "model": pl.String, "bit": pl.Int64},
+        orient="row",
+    )
+    hits = answered.join(tried, on=["endpoint", "model"], nulls_equal=True).filter(pl.col("bars") & pl.col("bit") > 0)
+    engine.put("near_hits", hits.select("request_id").to_arrow().cast(HITS))
     rows = engine.fetch(queries.run(engine, "near_costs")).to_pylist()
-    own = next((row for row in rows if (row["endpoint"], row["model"]) == site), None)
-    if own is None or own["cost_usd"] is None:
-        return None
-    usd, requests = Decimal(own["cost_usd"]), int(own["requests"])
-    return (usd / requests).quantize(Decimal("1e-12"))
+    return {
+        (row["endpoint"], row["model"]): (Decimal(row["cost_usd"]) / int(row["requests"])).quantize(Decimal("1e-12"))
+        for row in rows
+        if row["cost_usd"] is not None
+    }
 
 
 def _break_even(saved: Decimal | None, trial: Trial) -> Decimal | None:
@@ -263,30 +287,14 @@ def _review(engine: Engine) -> pa.Table:
     """Pairs with both texts in the sample, those first whose answers differ; none where no text was kept."""
     if "sample" not in engine.tables():
         return REVIEW.empty_table()
-    rows = engine.fetch("near_pairs").to_pylist()
-    firsts = {row["request_id"]: row for row in reversed(rows)}
-    shown = sorted(firsts.values(), key=lambda row: (row["says_same"], row["similarity"], row["request_id"]))
-    pairs = [{name: row[name] for name in SHOWN.names} for row in shown]
-    engine.put("near_shown", pa.Table.from_pylist(pairs, schema=SHOWN))
-    pieces = {row["request_id"]: row for row in engine.fetch(queries.run(engine, "near_texts")).to_pylist()}
-    texts = {row["text_hash"]: row["text"] for row in engine.fetch("sample_texts").to_pylist()} if pieces else {}
-    lines = (_line(row, pieces, texts) for row in shown)
-    kept = [line for line in lines if line is not None][:MOST_SHOWN]
-    return pa.Table.from_pylist(kept, schema=REVIEW)
+    rows = engine.fetch(queries.run(engine, "near_review", params={"most": MOST_SHOWN})).to_pylist()
+    return pa.Table.from_pylist([_line(row) for row in rows], schema=REVIEW)
 
 
-def _line(
-    row: Mapping[str, Any], pieces: Mapping[str, Mapping[str, Any]], texts: Mapping[int, str]
-) -> dict[str, Any] | None:
-    said = {}
-    for side, name in (("earlier_", "earlier_id"), ("", "request_id")):
-        piece = pieces.get(row[name])
-        if piece is None or piece["message_hash"] not in texts or piece["output_hash"] not in texts:
-            return None
-        for kind, key in (("prompt", "message_hash"), ("answer", "output_hash")):
-            said[f"{side}{kind}"] = mask(plain_text(texts[piece[key]]))[:SHOWN_CHARACTERS]
-    told = {name: row[name] for name in ("endpoint", "model", "request_id", "earlier_id", "says_same")}
-    return {**told, **said, "similarity": row["similarity"] / BARS[0], "would_do": None}
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    texts = ("earlier_prompt", "prompt", "earlier_answer", "answer")
+    said = {name: mask(plain_text(row[name]))[:SHOWN_CHARACTERS] for name in texts}
+    return {**row, **said, "similarity": row["similarity"] / BARS[0], "would_do": None}
 
 
 LEVER = SemanticDuplicates

@@ -1,8 +1,8 @@
 -- question: Which answered calls may be near-copies of one another, everything but the last message being
 -- equal?
 -- reads:    requests
--- grain:    one row per request_id, by context and time
--- params:   part, parts
+-- grain:    one row per request_id
+-- params:
 -- columns:  request_id, endpoint, model, context, started_us, answered_us, prompt_sketch, output_hash
 with
     asked as (
@@ -51,5 +51,3 @@ with
     )
 select request_id, endpoint, model, context, started_us, answered_us, prompt_sketch, output_hash
 from placed
-where context % $parts = $part
-order by context, started_us, request_id

@@ -1,8 +1,8 @@
 """What replaying every lever costs: `python tests/bench/levers.py [--rows N ...]`.
 
-Makes N seeded calls in the columns of `requests` (30 days, 20 endpoints, sessions of six, 20 % repeats, six models, 1 %
-failures), prices them, and pulls every lever through both plans. Prints seconds, CPU seconds and peak memory per step.
-Each size runs in a process of its own, so peaks are its own.
+Makes N seeded calls in the columns of `requests` (30 days, 20 endpoints, sessions of six, 20 % repeats, near-copies
+among the questions that open a session, six models, 1 % failures), prices them, and pulls every lever through both
+plans. Prints seconds, CPU seconds and peak memory per step. Each size runs in a process of its own, so peaks are its own.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ select
     case when service % 5 = 2 then cast(service as bigint) end as tools_hash,
     cast(service + 3 as bigint) as params_hash,
     cast(asked as bigint) as output_hash,
+    from_hex(repeat(md5(cast(asked % 5000 * 20 + service as varchar)), 4)) as prompt_sketch,
     cast(service as bigint) as template_hash,
     [cast(service + 1 as bigint)] || list_transform(generate_series(0, turn), lambda i: cast(session * 10 + i as bigint)) as message_hashes,
     message_hashes as prefix_hashes,
