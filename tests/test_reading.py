@@ -25,6 +25,7 @@ from llmaudit.sources.reader import (
     MOST_LINES_OF_A_RECORD,
     Reading,
     ReadOptions,
+    _from,
     fits_together,
     read,
     read_together,
@@ -686,3 +687,23 @@ def test_a_secret_is_masked_in_every_mode(tmp_path, mode):
     intake = Intake(tmp_path, mode)
     intake.read(with_words(KEY))
     assert not [column for column in every_cell(intake.lake) if KEY[8:24] in column[2]]
+
+
+# --- long prompts ----------------------------------------------------------------------------------
+
+
+def test_prompts_that_need_more_memory_than_the_usual_are_read_once_and_in_order(tmp_path):
+    rules = [{"type": "text", "text": "Be kind. " * 2_000, "cache_control": {"type": "ephemeral"}}]
+    file = tmp_path / "long.jsonl"
+    file.write_bytes(b"\n".join(line(n, request={"model": "gpt-4o", "system": rules}) for n in range(600)))
+    reading = Reading("plain_jsonl")
+    options = ReadOptions(memory_limit="200MB")
+    rows = pa.Table.from_batches(read(sources.by_name("plain_jsonl"), file, reading, options))
+    assert rows["provider_id"].to_pylist() == [f"chatcmpl-{n}" for n in range(600)]
+    assert (reading.rows_read, reading.rows_kept) == (600, 600)
+
+
+def test_rows_that_were_given_before_memory_ran_out_are_not_given_again():
+    batches = pa.table({"n": range(10)}).to_batches(max_chunksize=4)
+    assert [row["n"] for batch in _from(6, batches) for row in batch.to_pylist()] == [6, 7, 8, 9]
+    assert [row["n"] for batch in _from(8, batches) for row in batch.to_pylist()] == [8, 9]

@@ -108,7 +108,7 @@ class DuckDB:
                 return work()
             except duckdb.OutOfMemoryException as error:
                 more = 2 * self._limit_bytes
-                if self._is_fixed or more > MOST_OF_MEMORY * _memory_bytes():
+                if self._is_fixed or more > MOST_OF_MEMORY * memory_bytes():
                     raise AuditError(
                         f"This log needs more memory than the {self._limit()} that the engine may take. Set engine_options."
                         "memory_limit in llmaudit.toml, audit a shorter window (--since, --until), or use --engine spark."
@@ -158,7 +158,7 @@ def start(options: Mapping[str, str]) -> DuckDB:
     return make()
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
     """The machine's memory; where nobody says, as much as is usual."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

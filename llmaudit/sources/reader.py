@@ -31,6 +31,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llmaudit.engine.duckdb import MOST_OF_MEMORY, memory_bytes
 from llmaudit.errors import AuditError
 from llmaudit.sources import tables
 from llmaudit.sources.ahead import Ahead
@@ -345,7 +346,38 @@ def _rows(
 
 
 def _fetched(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
-    yield from con.sql(sql).to_arrow_reader(BATCH_ROWS)
+    """The rows in their order. Where memory does not suffice they are asked for again with more, from the first not yet given.
+
+    DuckDB's JSON functions hold a text a dozen times over, for two thousand records at once: long prompts take gigabytes.
+    """
+    given = 0
+    while True:
+        try:
+            for batch in _from(given, con.sql(sql).to_arrow_reader(BATCH_ROWS)):
+                given += len(batch)
+                yield batch
+        except duckdb.OutOfMemoryException:
+            if not _more_room(con):
+                raise
+        else:
+            return
+
+
+def _from(row: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if row < len(batch):
+            yield batch.slice(row)
+        row = max(row - len(batch), 0)
+
+
+def _more_room(con: duckdb.DuckDBPyConnection) -> bool:
+    """Twice the memory, for one thread; False where the machine does not have it."""
+    [(now,)] = con.execute("select parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
+    if 2 * now > MOST_OF_MEMORY * memory_bytes():
+        return False
+    con.execute("set threads = 1")
+    con.execute("set memory_limit = ?", [f"{2 * now}B"])
+    return True
 
 
 def _select(con: duckdb.DuckDBPyConnection, source: Source, *options: ReadOptions) -> str:
