@@ -62,6 +62,12 @@ INTERACTIVE = {
     "tools chosen by the model every night": lambda s: s.nightly(tools_offered=5, tools_called=1),
     "reports on demand": lambda s: s.fan_outs(),
     "a class at ten": lambda s: s.lessons(),
+    "a class at ten, give or take some minutes, without names": lambda s: [
+        s.one(day, begins + s.draw.uniform(0, 180))
+        for day in range(15)
+        for begins in [10 * HOUR + s.draw.gauss(0, 150)]
+        for _ in range(30)
+    ],
     "one hour of traffic": lambda s: s.steady(1, 0.3),
     "one hour of dense traffic": lambda s: s.steady(1, 0.1),
     "a day of traffic": lambda s: s.steady(24, 20),

@@ -101,10 +101,10 @@ with
             sum(calls) as calls,
             min(calls) as fewest,
             sum(length_us) as length_us,
-            -- In the small hours of the log's clock a slow job will do; else its calls have to follow close
-            -- on another.
-            (min(day_s) >= 1800 and max(day_s) <= 19800)
-            or sum(length_us) <= sum(calls) * 10000000 as is_telling,
+            -- In the small hours of the log's clock a slow or late job will do. Else its calls have to follow
+            -- close on another, and begin on the minute: a class or a meeting does not.
+            min(day_s) >= 1800 and max(day_s) <= 19800 as is_night,
+            sum(length_us) <= sum(calls) * 10000000 as is_close,
             -- Squared seconds times jobs squared.
             count(*) * sum(starts_s * starts_s) - sum(starts_s) * sum(starts_s) as spread,
             round(
@@ -130,16 +130,16 @@ with
         join machines as c on s.caller = c.caller
         where
             s.calls * 10 >= c.caller_calls * 8
-            and s.is_telling
+            and (s.is_night or s.is_close)
             and (
                 s.spread <= 60 * 60 * s.jobs * s.jobs
-                or (s.spread <= 600 * 600 * s.jobs * s.jobs and s.fewest >= 10)
+                or (s.is_night and s.spread <= 600 * 600 * s.jobs * s.jobs and s.fewest >= 10)
                 -- Clocks that change leave the minute as it is and move the hour once.
                 or (
                     s.spread <= 2400 * 2400 * s.jobs * s.jobs
                     and s.fewest >= 10
                     and s.jobs >= 6
-                    and s.hour_r >= 0.96
+                    and s.hour_r >= case when s.is_night then 0.96 else 0.9945 end
                 )
             )
     ),
