@@ -1,11 +1,12 @@
 """From run to run: decisions, sandboxes, comparisons, the calls behind a finding. And a log without waste."""
 
 import json
-from datetime import date
+import random
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from small_logs import call, record, replay, write_log
+from small_logs import START, call, record, replay, write_log
 from typer.testing import CliRunner
 
 import llmaudit
@@ -189,6 +190,68 @@ def test_a_log_without_waste_yields_nothing(name):
     plan = replayed.plan([levers.make(name, {})], spent)
     engine.close()
     assert abs(plan.saving_usd) < spent / 200
+
+
+CACHED, BATCHED, CHATS, RETRIEVED, AGENTS = "cached already", "batched already", "chats", "retrieved texts", "agents"
+HABITS = (CACHED, BATCHED, CHATS, RETRIEVED, AGENTS)
+TOOLS = ("search", "read", "run")
+
+
+def said(dice, count):
+    words = "river stone copper window market paper signal orange garden valley engine pocket silver mirror candle"
+    return " ".join(dice.choices(words.split(), k=count))
+
+
+def frugal(habit, dice):
+    """Ten days of calls that nothing could have made cheaper: each asks something of its own, agents use all their tools."""
+    rules = {"role": "system", "content": said(dice, 1_500 if habit == CACHED else 30)}
+    for number in range(200):
+        at = START + timedelta(days=number // 20, seconds=70 * (number % 20) + dice.uniform(0, 60))
+        messages = [rules, {"role": "user", "content": said(dice, 400 if habit == RETRIEVED else 40)}]
+        for turn in range(4 if habit in (CHATS, AGENTS) else 1):
+            answer = asks_tool(number, turn) if habit == AGENTS and turn < 3 else spoken(dice)
+            yield sent(habit, f"{number}-{turn}", at, messages, answer)
+            next_up = {"role": "user"} if answer["content"] else {"role": "tool", "tool_call_id": f"t{number}-{turn}"}
+            messages = [*messages, answer, {**next_up, "content": said(dice, 25)}]
+            at += timedelta(seconds=dice.uniform(2, 40))
+
+
+def spoken(dice):
+    return {"role": "assistant", "content": said(dice, 30)}
+
+
+def asks_tool(number, turn):
+    asked = {"name": TOOLS[(number + turn) % 3], "arguments": "{}"}
+    call_of = {"id": f"t{number}-{turn}", "type": "function", "function": asked}
+    return {"role": "assistant", "content": None, "tool_calls": [call_of]}
+
+
+def sent(habit, name, at, messages, answer):
+    tokens = sum(len(str(message)) // 4 for message in messages)
+    cached = tokens // 128 * 128 if habit == CACHED and name != "0-0" else 0
+    tools = [{"type": "function", "function": {"name": tool, "description": f"{tool} things"}} for tool in TOOLS]
+    counts = {"prompt_tokens": tokens, "completion_tokens": 60, "prompt_tokens_details": {"cached_tokens": cached}}
+    body = {"id": f"chatcmpl-{name}", "model": "gpt-4o-mini", "choices": [{"message": answer}], "usage": counts}
+    return record(
+        0,
+        f"{at.isoformat()}Z",
+        request={"model": "gpt-4o-mini", "messages": messages, **({"tools": tools} if habit == AGENTS else {})},
+        response={**body, **({"service_tier": "batch"} if habit == BATCHED else {})},
+        request_id=name,
+        session_id=f"s{name.split('-')[0]}" if habit in (CHATS, AGENTS) else None,
+        latency_ms=900,
+    )
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_habits_that_cost_no_more_than_they_must_yield_nothing(tmp_path, habit):
+    log = write_log(tmp_path / "log.jsonl", frugal(habit, random.Random(20)))
+    with llmaudit.audit(log) as audit:
+        spent, plan = audit.data["totals"]["cost_usd"], audit.data["plan"]
+        assert spent > 0
+        assert audit.data["intake"]["rows_quarantined"] == 0
+        found = sum(finding["saving_usd"]["expected"] for finding in audit.data["findings"])
+    assert max(found, plan["headline_saving_usd"], plan["with_evaluation"]["saving_usd"]) < spent / 200
 
 
 def test_sandbox_takes_a_list_of_endpoints():
