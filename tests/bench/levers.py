@@ -29,8 +29,8 @@ with numbers as (select unnest(generate_series(0, $rows - 1)) as n),
 drawn as (
     select n, n // 6 as session, n % 6 as turn,
         cast(hash(n) % 1000 as bigint) as a, cast(hash(n + 77777777) % 1000 as bigint) as b,
-        cast(hash(n // 6) % 20 as bigint) as service,
-        cast(case when hash(n * 3 + 1) % 5 = 0 then hash(n // 6 % 500) % 5000 else n + 10000 end as bigint) as asked
+        cast(hash(n // 6 % 60) % 20 as bigint) as service,
+        cast(case when hash(n * 3 + 1) % 5 = 0 then hash(n // 6 % 60) % 5000 else n // 6 + 10000 end as bigint) * 6 + turn as asked
     from numbers
 )
 select
@@ -78,10 +78,10 @@ select
     cast(asked as bigint) as output_hash,
     from_hex(repeat(md5(cast(asked % 5000 * 20 + service as varchar)), 4)) as prompt_sketch,
     cast(service as bigint) as template_hash,
-    [cast(service + 1 as bigint)] || list_transform(generate_series(0, turn), lambda i: cast(session * 10 + i as bigint)) as message_hashes,
+    [cast(service + 1 as bigint)] || list_transform(generate_series(0, turn), lambda i: cast(asked // 6 * 10 + i as bigint)) as message_hashes,
     message_hashes as prefix_hashes,
     [cast(service * 1000 + i as bigint) for i in generate_series(1, 9)]
-        || list_transform(generate_series(1, (turn + 1) * 5), lambda i: cast(1000000 + session * 100 + i as bigint)) as block_hashes,
+        || list_transform(generate_series(1, (turn + 1) * 5), lambda i: cast(1000000 + asked // 6 * 100 + i as bigint)) as block_hashes,
     list_transform(generate_series(1, 9 + (turn + 1) * 5), lambda i: i * 512) as block_bytes,
     list_transform(generate_series(0, turn + 1), lambda i: 5000 + i * 2800) as prefix_bytes,
     cast(6000 + turn * 2800 as bigint) as prompt_bytes,
