@@ -8,7 +8,7 @@ an opening exactly as far as their chains are equal.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +54,7 @@ class Blocks:
     offsets: Ints
 
 
-def of_texts(texts: Sequence[memoryview], content_at: Ints, sizes: Ints, key: bytes) -> Blocks:
+def of_texts(texts: Iterable[memoryview], content_at: Ints, sizes: Ints, key: bytes) -> Blocks:
     """Cut each text's content into blocks and hash its openings, and the text in whole, in one pass over its bytes."""
     places = np.fromiter(cuts(int(sizes.max(initial=0)) + 1), np.int64)
     counts = np.searchsorted(places, sizes - content_at) + 1
@@ -71,7 +71,7 @@ def of_texts(texts: Sequence[memoryview], content_at: Ints, sizes: Ints, key: by
 
 
 def _digests(
-    texts: Sequence[memoryview], content_at: list[int], counts: list[int], places: list[int], key: bytes
+    texts: Iterable[memoryview], content_at: list[int], counts: list[int], places: list[int], key: bytes
 ) -> tuple[Words, Words]:
     """Keyed hashes of the openings of all texts, and of all texts."""
     start = hashlib.blake2b(digest_size=8, key=key).copy

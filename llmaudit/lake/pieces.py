@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -143,13 +143,13 @@ class Pieces:
         wanted, places = np.unique(self.codes[at], return_inverse=True)
         return describe(self.texts.take(pa.array(wanted))).take(pa.array(places, mask=self.counts == 0))
 
-    def system_text(self) -> pa.Array:
+    def system_text(self) -> pa.DictionaryArray:
         """What the system prompt says: the one beside the messages or else the first among them."""
         at = self._firsts(self.kinds == SYSTEM)
         among = self._firsts(self._has_role("system") | self._has_role("developer"))
         return self._said(np.where(at >= 0, at, among))
 
-    def first_user(self) -> pa.Array:
+    def first_user(self) -> pa.DictionaryArray:
         """What the first user message says."""
         return self._said(self._firsts(self._has_role("user")))
 
@@ -160,14 +160,14 @@ class Pieces:
         found[self.owners[at]] = at
         return found
 
-    def _said(self, at: Ints) -> pa.Array:
+    def _said(self, at: Ints) -> pa.DictionaryArray:
         """What the pieces at these places say, without role and form; each distinct one is looked at once."""
         has = at >= 0
         wanted, places = np.unique(self.codes[at[has]], return_inverse=True)
         index = np.zeros(len(at), np.int64)
         index[has] = places
         contents = _contents(self.texts.take(pa.array(wanted)), self.content_at[wanted])
-        return _spoken(contents).take(pa.array(index, mask=~has))
+        return pa.DictionaryArray.from_arrays(pa.array(index, mask=~has), _spoken(contents))
 
     def system_hash(self) -> pa.Array:
         """Hash over the system prompt wherever it stands; null where there is none."""
@@ -210,13 +210,20 @@ def keyed_hashes(texts: pa.Array, key: bytes) -> Ints:
     return np.frombuffer(b"".join(digests), "<i8").astype(np.int64)
 
 
+def each_once(column: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.DictionaryArray:
+    """`change` of every value, worked out once for each distinct one; null of null."""
+    encoded = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices, change(encoded.dictionary))
+
+
 def hashes_of(column: pa.Array, key: bytes, prepare: Callable[[str], str] | None = None) -> pa.Array:
     """Keyed hash of every value, computed once for each distinct one; null of null."""
-    encoded = column.cast(pa.string()).dictionary_encode()
+    encoded = (column if pa.types.is_dictionary(column.type) else column.cast(pa.string())).dictionary_encode()
     texts = encoded.dictionary
     if prepare:
         texts = pa.array([prepare(text) for text in texts.to_pylist()], pa.string())
-    return pa.array(keyed_hashes(texts, key), pa.int64()).take(encoded.indices)
+    hashes = pa.array(keyed_hashes(texts, key), mask=~flags(pc.is_valid(texts)))
+    return hashes.take(encoded.indices)
 
 
 def _contents(texts: pa.Array, starts: Ints) -> pa.Array:
@@ -303,11 +310,11 @@ def flags(column: pa.Array) -> Flags:
     return found
 
 
-def _views(texts: pa.Array) -> list[memoryview]:
+def _views(texts: pa.Array) -> Iterator[memoryview]:
     """The bytes of each text, without a copy."""
     _, offsets, data = texts.buffers()
     if not len(texts) or data is None:
-        return [memoryview(b"")] * len(texts)
+        return repeat(memoryview(b""), len(texts))
     ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
     whole = memoryview(data)
-    return [whole[start:end] for start, end in pairwise(ends)]
+    return (whole[start:end] for start, end in pairwise(ends))

@@ -7,8 +7,9 @@ a short prompt cannot be guessed from its hash by someone who has only the files
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from llmaudit.lake.pieces import (
     Ints,
     Pieces,
     distinct,
+    each_once,
     flags,
     hashes_of,
     integers,
@@ -121,9 +123,9 @@ class Read:
         """Every text-derived column of `schema.REQUEST_ROWS`."""
         calls, pieces, key = self.calls, self.pieces, self.room.key
         chain, chain_bytes = pieces.chain()
-        openings = pc.utf8_slice_codeunits(pieces.system_text(), 0, OPENING_CHARACTERS)
-        template = hashes_of(_each_once(pc.coalesce(calls["system_head"], openings), masked), key)
-        asked, told = pc.coalesce(calls["first_user"], pieces.first_user()), pieces.system_text()
+        asked, told = _or(calls["first_user"], pieces.first_user()), pieces.system_text()
+        opening = _or(calls["system_head"], each_once(told, _opening))
+        template = hashes_of(each_once(opening, masked), key)
         ends = {
             **{f"{name}_hash": hashes_of(part, key) for name, part in _ends(asked, "").items()},
             **{f"{name}_hash": hashes_of(part, key) for name, part in _ends(told, "system_").items()},
@@ -205,9 +207,13 @@ def _text_hashes(rows: pa.RecordBatch) -> pa.Array:
     )
 
 
-def _each_once(column: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    encoded = column.dictionary_encode()
-    return change(encoded.dictionary).take(encoded.indices)
+def _or(column: pa.Array, other: pa.DictionaryArray) -> pa.Array:
+    """Where there is no value in the column, the other's."""
+    return other if column.null_count == len(column) else pc.coalesce(column, other.dictionary_decode())
+
+
+def _opening(texts: pa.Array) -> pa.Array:
+    return pc.utf8_slice_codeunits(texts, 0, OPENING_CHARACTERS)
 
 
 def _sorted_json(text: str) -> str:
@@ -223,13 +229,17 @@ def _ends(texts: pa.Array, of: str) -> dict[str, pa.Array]:
     starts = pc.utf8_slice_codeunits(encoded.dictionary, 0, END_CHARACTERS)
     ends = pc.utf8_slice_codeunits(encoded.dictionary, -END_CHARACTERS, None)
     found = {}
-    for name, words in (("", SHORT_WORDS), ("long_", LONG_WORDS)):
-        head = _words(starts, rf"^\s*(?P<words>\S+(?:\s+\S+){{0,{words - 1}}})")
-        tail = _words(ends, rf"(?P<words>(?:\S+\s+){{0,{words - 1}}}\S+)\s*$")
-        found[f"{name}{of}head"] = _each_once(head, masked).take(encoded.indices)
-        found[f"{name}{of}tail"] = _each_once(tail, masked).take(encoded.indices)
+    for end, words, cut in (("head", starts, _first), ("tail", ends, _last)):
+        long = each_once(cut(words, LONG_WORDS), masked)
+        found[f"{of}{end}"] = each_once(long, partial(cut, count=SHORT_WORDS)).take(encoded.indices)
+        found[f"long_{of}{end}"] = long.take(encoded.indices)
     return found
 
 
-def _words(texts: pa.Array, part: str) -> pa.Array:
-    return pc.struct_field(pc.extract_regex(texts, part), "words")
+def _first(texts: pa.Array, count: int) -> pa.Array:
+    words = pc.extract_regex(texts, rf"^\s*(?P<words>\S+(?:\s+\S+){{0,{count - 1}}})")
+    return pc.struct_field(words, "words")
+
+
+def _last(texts: pa.Array, count: int) -> pa.Array:
+    return pc.utf8_reverse(_first(pc.utf8_reverse(texts), count))
