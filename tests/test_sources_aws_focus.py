@@ -592,6 +592,14 @@ def test_p6_class_and_model_are_in_words_and_those_of_the_cache_come_first(reads
     assert (row["model"], row["token_class"]) == (model, token_class)
 
 
+@pytest.mark.parametrize("unit", ["Hours", "Token-Hours", "token hours"])
+def test_p10_the_storage_of_a_cache_is_a_class_of_its_own_and_its_hours_are_no_tokens(reads_table, unit):
+    words = {"SkuMeter": "gemini 2.5 pro Caching Storage", "ConsumedQuantity": "5000", "ConsumedUnit": unit}
+    [row] = reads_table("focus", charge(**words))[0]
+    assert (row["model"], row["token_class"], row["quantity"]) == ("gemini 2.5 pro", "cache_storage", 5_000)
+    assert row["quantity_unit"] == unit.lower()
+
+
 def test_p13_a_period_delivered_again_has_the_same_ids_and_equal_rows_of_one_file_stay_two(reads_table):
     first, _ = reads_table("focus", charge(), charge(), charge(ChargeClass="Correction"), charge(Tags='{"a":"b"}'))
     again, _ = reads_table("focus", charge("9"), charge(), charge(ChargeClass="Correction"), charge(Tags='{"a":"b"}'))

@@ -39,6 +39,8 @@ create or replace macro focus_words(x) as trim(regexp_replace(lower(x), '[^a-z0-
 -- The classes of the cache come first: their names hold that of the input.
 create or replace macro focus_token_class(words) as
     case
+        when regexp_matches(words, '\b(cache|cached|caching)\b.*\bstorage\b')
+        then 'cache_storage'
         when regexp_matches(words, '\b(training|hosting|storage|provisioned|reserved|grading|session)\b')
         then null
         when regexp_matches(words, '\b(cache|cached|cchd|cd) (input )?(tokens? )?(write|writes|creation|wr)\b.*\b(1h|1 hour|12h|12 hours?)\b')
@@ -151,9 +153,11 @@ with
             case
                 when category <> 'Usage'
                 then null
-                when regexp_matches(lower(consumed_unit), '\btokens?\b') and not is_virtual
+                when is_virtual or regexp_matches(lower(concat_ws(' ', consumed_unit, priced_unit)), '\btoken.?hours?\b')
+                then null
+                when regexp_matches(lower(consumed_unit), '\btokens?\b')
                 then as_money(consumed) * coalesce(azure_block(consumed_unit), 1)
-                when regexp_matches(lower(priced_unit), '\btokens?\b') and not is_virtual
+                when regexp_matches(lower(priced_unit), '\btokens?\b')
                 then as_money(priced) * coalesce(azure_block(priced_unit), 1)
             end as tokens,
             lower(trim(regexp_replace(consumed_unit, '^\s*[\d,.]+\s*([KMBkmb]\b)?[\s/]*', ''))) as other_unit
@@ -166,7 +170,7 @@ with
             coalesce(bool_and(is_ai) filter (where is_trade) over (), false) as only_ai,
             coalesce(
                 case
-                    when regexp_matches(lower(own_class), '^(input|output|cache_read|cache_write|cache_write_long|input_audio|output_audio)$') then lower(own_class)
+                    when regexp_matches(lower(own_class), '^(input|output|cache_read|cache_write|cache_write_long|cache_storage|input_audio|output_audio)$') then lower(own_class)
                 end,
                 aws_token_class(usage_type),
                 focus_token_class(focus_words(meter_text)),
@@ -277,16 +281,16 @@ select
                 own_model,
                 aws_model(usage_type, service),
                 case
-                    when tokens is not null
+                    when tokens is not null or said_class = 'cache_storage'
                     then
                         coalesce(
-                            nullif(regexp_extract(meter_text, '(?i)^(.*?)[\s,:_-]+(?:cached?|cchd|input|inp|inpt|output|outp|outpt|prompt|completion|batch)\b', 1), ''),
-                            nullif(regexp_extract(description, '(?i)^(.*?)[\s,:_-]+(?:cached?|cchd|input|inp|inpt|output|outp|outpt|prompt|completion|batch)\b', 1), '')
+                            nullif(regexp_extract(meter_text, '(?i)^(.*?)[\s,:_-]+(?:cached?|caching|cchd|input|inp|inpt|output|outp|outpt|prompt|completion|batch)\b', 1), ''),
+                            nullif(regexp_extract(description, '(?i)^(.*?)[\s,:_-]+(?:cached?|caching|cchd|input|inp|inpt|output|outp|outpt|prompt|completion|batch)\b', 1), '')
                         )
                 end
             )
     end as model,
-    case when tokens is not null then said_class end as token_class,
+    case when tokens is not null or (category = 'Usage' and said_class = 'cache_storage') then said_class end as token_class,
     coalesce(
         tokens,
         case
