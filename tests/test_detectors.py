@@ -663,6 +663,21 @@ def test_answers_of_which_some_are_wrong_are_still_copied():
         assert field.agreement == pytest.approx(1 - wrong, abs=0.03)
 
 
+def test_tags_are_learned_one_by_one_whatever_else_is_tagged():
+    """Six tags make 41 lists of one to three: too many to learn list by list from 400 inputs."""
+    rng = random.Random(45)
+    own = {f"tag{n}": WORDS[3 * n : 3 * n + 3] for n in range(6)}
+    calls = []
+    for _ in range(400):
+        tags = rng.sample(sorted(own), rng.randint(1, 3))
+        told = [word for tag in tags for word in rng.sample(own[tag], 2)] + rng.sample(WORDS[18:], 6)
+        rng.shuffle(told)
+        calls.append({"prompt": " ".join(told), "output": json.dumps({"tags": sorted(tags)})})
+    result = verdict(calls)
+    assert (result.verdict, result.reason_code) == ("move", "learnable")
+    assert result.agreement.estimate > 0.9
+
+
 def test_a_copied_name_that_takes_reasoning_does_not_move():
     rng = random.Random(34)
     names = ["Ann", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gil"]

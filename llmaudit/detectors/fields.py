@@ -46,6 +46,7 @@ from llmaudit.detectors.student import ProxyStudent
 
 _MIN_SHOWN = 30
 _MAX_CLOSED = 12
+_MIN_LISTED, _MOST_LISTED = 5, 40
 _MAX_WORDS, _MAX_ALL_WORDS = 300, 60_000
 _OUT, _FIRST, _MORE = 0, 1, 2
 _SHARPER = 2.0
@@ -310,7 +311,7 @@ class _Learned:
         self.namer: Any = (
             _classifier(task.span_table[spans], task.span_paths[spans].astype(str), C, seed) if has_spans else None
         )
-        self.closed = {path: _Closed(task, rows, path) for path in _dearest(task, rows)}
+        self.closed = {path: _closed(task, rows, path) for path in _dearest(task, rows)}
         self.constant = frozenset(
             pair
             for pair, n in Counter(pair for row in rows for pair in task.answers[row]).items()
@@ -353,23 +354,48 @@ class _Learned:
             sure[at] = min(sure[at], lead)
 
 
+def _closed(task: _Task, rows: Ints, path: str) -> _Closed | _Listed:
+    """Where values come in more combinations than there are values, each is learned by itself."""
+    labels = [_value(task.answers[row], path) for row in rows]
+    counts = Counter(value for label in labels for value in label.split(_JOIN) if value)
+    often = sorted(value for value, n in counts.most_common(_MOST_LISTED) if n >= _MIN_LISTED)
+    if len(set(labels)) > len(counts) + 1 and len(often) > 1:
+        return _Listed(task.table[rows], labels, often)
+    return _Closed(task.table[rows], labels)
+
+
 class _Closed:
     """One field with few values, its absence being one of them; several values at once are one, too."""
 
-    def __init__(self, task: _Task, rows: Ints, path: str) -> None:
-        labels = [_value(task.answers[row], path) for row in rows]
+    def __init__(self, table: Any, labels: Sequence[str]) -> None:
         self.student = ProxyStudent()
         self.only = labels[0] if len(set(labels)) == 1 else None
         if self.only is None:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="The number of unique classes")
-                self.student._fit_table(task.table[rows], np.array(labels), weigh=True)  # noqa: SLF001
+                self.student._fit_table(table, np.array(labels), weigh=True)  # noqa: SLF001
 
     def answer(self, task: _Task, rows: Ints) -> tuple[list[str], Floats]:
         if self.only is not None:
             return [self.only] * len(rows), np.full(len(rows), np.inf)
         scores = self.student._decide(task.table[rows])  # noqa: SLF001
         return list(self.student._pick(scores)), _leads(scores)  # noqa: SLF001
+
+
+class _Listed:
+    """One field with several values at once, such as tags: each is given or not, whatever the others are."""
+
+    def __init__(self, table: Any, labels: Sequence[str], values: Sequence[str]) -> None:
+        self.values = np.array(values, dtype=object)
+        sets = [set(label.split(_JOIN)) for label in labels]
+        is_there = np.array([[int(value in own) for value in values] for own in sets])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
+            self.student = ProxyStudent()._fit_table(table, is_there, weigh=True)  # noqa: SLF001
+
+    def answer(self, task: _Task, rows: Ints) -> tuple[list[str], Floats]:
+        scores = self.student._decide(task.table[rows])  # noqa: SLF001
+        return [_JOIN.join(self.values[row > 0]) for row in scores], np.abs(scores).min(axis=1)
 
 
 _JOIN = "\x1f"

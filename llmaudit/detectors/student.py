@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -132,6 +133,7 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return sparse.csr_array(sparse.hstack([words.transform(read), letters.transform(read)], format="csr"))
 
     def _fit_table(self, table: Any, y: npt.NDArray[Any], *, weigh: bool) -> Self:
+        """Learn labels, or a table of ones and zeros: a column for each of several labels that a row may have."""
         self.columns_ = None
         self.weights_ = None
         if weigh:
@@ -140,7 +142,8 @@ class ProxyStudent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             self.weights_ = TfidfTransformer(sublinear_tf=True).fit(table[:, self.columns_])
             table = self.weights_.transform(table[:, self.columns_])
         # A looser stop than scikit-learn's own: answers in doubt hardly change, and labels without sense take ten times less.
-        self.model_ = LinearSVC(C=self.C, tol=_STOP, random_state=self.random_state, max_iter=10_000).fit(table, y)
+        model = LinearSVC(C=self.C, tol=_STOP, random_state=self.random_state, max_iter=10_000)
+        self.model_ = (model if y.ndim == 1 else OneVsRestClassifier(model)).fit(table, y)
         self.classes_ = self.model_.classes_
         return self
 

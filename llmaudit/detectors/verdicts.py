@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from llmaudit.detectors.answers import MAX_LABEL_SHARE, Profile, normal, profile
+from llmaudit.detectors.answers import MAX_LABEL_SHARE, Profile, normal, pairs_of, profile
 from llmaudit.detectors.words import mask
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ def _decide(form: Profile, seen: pl.DataFrame) -> _Decision:
     if form.closed and form.labels == 1:
         reason = "Every sampled call got the same answer: ask whether the call is needed before asking which model."
         return "one_answer", "evaluate", reason, None
-    if form.closed and form.fields <= 1:
+    is_list = form.form == "json" and any(len(pairs_of(output)) > form.fields for output in seen["output"])
+    if form.closed and form.fields <= 1 and not is_list:
         return _decide_closed(form, seen)
     if form.form in ("json", "extraction"):
         return _decide_fields(form, seen)
