@@ -539,8 +539,12 @@ def test_clopper_pearson_guarantees_what_the_textbook_says():
 def test_a_learning_curve_is_carried_on_by_its_own_law():
     odds = [(n, 1 / (1 + np.exp(-(np.log(n) - 5)))) for n in (40, 80, 160, 240)]
     found = forecast(odds, 0.02, steps=True)
+    line = 1 / (1 + np.exp(-(np.log(1200) - 5)))  # 0.890
     assert found.n == 1200
-    assert found.estimate == pytest.approx(1 / (1 + np.exp(-(np.log(1200) - 5))), abs=1e-6)
+    assert found.estimate == pytest.approx((line + 1) / 2, abs=1e-6)
+    assert forecast(odds, 0.02, steps=True, ceiling=0.94).estimate == pytest.approx((line + 0.94) / 2, abs=1e-6)
+    assert forecast(odds, 0.02, steps=True, ceiling=0.8).estimate == pytest.approx(0.8)
+    assert forecast(odds, 0.02, steps=True, ceiling=0.8).high == pytest.approx(line + 0.02, abs=1e-6)
     power = [(n, 1 - 3 * n**-0.4) for n in (40, 80, 160, 240)]
     assert forecast(power, 0.02, steps=False).estimate == pytest.approx(1 - 3 * 1200**-0.4, abs=1e-6)
     assert forecast(odds[:2], 0.02, steps=True) is None

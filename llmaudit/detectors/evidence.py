@@ -55,7 +55,7 @@ class Forecast:
     """Training inputs."""
     estimate: float
     low: float
-    """From the lower of the two growth laws, less half of the interval of today's agreement; `high` likewise."""
+    """From the lower of the two growth laws, less half of the interval of today's agreement; `high` likewise from the higher one or the ceiling."""
     high: float
 
 
@@ -248,8 +248,9 @@ def least_share(hits: int, tries: int, confidence: float = 0.95) -> float:
 def forecast(curve: Sequence[tuple[int, float]], half: float, *, steps: bool, ceiling: float = 1.0) -> Forecast | None:
     """Carry a learning curve on to FORECAST_ROWS training inputs, or four times as many as there are.
 
-    Labels are learned one after another, which is straight on a scale of log odds against log n (`steps`); errors inside an answer
-    fall with a power of n. The other law bounds the forecast. Neither goes beyond `ceiling`, or what is reached already. None with fewer than three points.
+    Labels are learned one after another, which is straight on a scale of log odds against log n (`steps`), until what is seen often
+    is known: the estimate is half-way from that line to `ceiling`. Errors inside an answer fall with a power of n. No estimate is
+    beyond `ceiling`, or what is reached already; both laws bound it, above without that ceiling. None with fewer than three points.
     """
     points = [(n, min(max(share, 1e-3), 1 - 1e-3)) for n, share in curve if n > 0]
     if len({n for n, _ in points}) < 3:  # noqa: PLR2004  two points are no curve
@@ -260,10 +261,11 @@ def forecast(curve: Sequence[tuple[int, float]], half: float, *, steps: bool, ce
     odds = _line(log_n, np.log(share / (1 - share)), share * (1 - share), np.log(at))
     power = 1 - float(np.exp(_line(log_n, np.log(1 - share), 1 - share, np.log(at))))
     logistic = float(1 / (1 + np.exp(-odds)))
-    most = max(ceiling, float(share[-1]))
-    logistic, power = min(logistic, most), min(power, most)
-    best = max(logistic if steps else power, float(share[-1]) - half)
-    return Forecast(at, best, max(0.0, min(best, logistic, power) - half), min(1.0, max(best, logistic, power) + half))
+    reached = float(share[-1])
+    most = max(ceiling, reached)
+    capped = (min(logistic, most), min(power, most))
+    best = max((capped[0] + most) / 2 if steps else capped[1], reached - half)
+    return Forecast(at, best, max(0.0, min(best, *capped) - half), min(1.0, max(best, most, logistic, power) + half))
 
 
 def _ceiling(folds: Folds) -> float:

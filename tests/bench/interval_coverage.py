@@ -26,6 +26,7 @@ from made_tasks import Draw, tasks
 from llmaudit.detectors.answers import pairs_of
 from llmaudit.detectors.evidence import REDRAWN, cross_validate, interval, share_interval
 from llmaudit.detectors.fields import FieldStudent, _shared, _Task
+from llmaudit.detectors.kinds import kinds
 from llmaudit.detectors.student import ProxyStudent
 
 FRESH = 2_000
@@ -95,9 +96,10 @@ class Fields:
         texts, answers = zip(*(self.pair(dice) for _ in range(rows)), strict=True)
         return list(texts), [dice.choice(answers) if dice.random() < self.noise else answer for answer in answers]
 
-    def _scores(self, texts: list[str], answers: list[str]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def _scores(self, texts: list[str], answers: list[str], known: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """What a field is, copied or one of a few values, is told by the first `known` rows."""
         pairs = [pairs_of(answer) for answer in answers]
-        task = _Task(FieldStudent(), texts, pairs)
+        task = _Task(FieldStudent(), texts, pairs, kinds(pairs[:known], texts[:known]))
 
         def right(train: np.ndarray, test: np.ndarray) -> np.ndarray:
             given, _ = task.learn(train).answer(task, test)
@@ -106,11 +108,11 @@ class Fields:
         return right
 
     def fresh(self, rows: int, rng: np.random.Generator) -> float:
-        right = self._scores(*self.draw(rows + FRESH, rng))
+        right = self._scores(*self.draw(rows + FRESH, rng), known=rows)
         return float(right(np.arange(rows), np.arange(rows, rows + FRESH)).mean())
 
     def judged(self, rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        right = self._scores(*self.draw(rows, rng))
+        right = self._scores(*self.draw(rows, rng), known=rows)
         family = np.arange(rows)
         return cross_validate(lambda train, test: (right(train, test), np.zeros(len(test))), family).right, family
 
