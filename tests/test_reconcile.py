@@ -17,6 +17,7 @@ from planted import DAY, FIRST, RATES, Planted, classes, usd
 from small_logs import SAMPLES, record, write_log
 
 from llmaudit import asking, config
+from llmaudit.assemble.bills import bills
 from llmaudit.engine import Engine
 from llmaudit.engine.duckdb import DuckDB
 from llmaudit.lake import Lake
@@ -259,6 +260,41 @@ def test_three_per_cent_at_random_stay_unexplained(duck: Engine, seed: int, coun
     world = Planted()
     amount = noise(world, seed)
     assert classes(world.reconcile(duck, counted=counted)) == {"unexplained": amount}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lines_that_are_three_per_cent_up_or_down_by_the_toss_of_a_coin_show_no_price(duck: Engine, seed: int) -> None:
+    """Two ratios come again and again, but on days between each other: no price does that."""
+    world, dice = Planted(), random.Random(seed)
+    tossed: dict[tuple[str, str], list[Decimal]] = {}
+    for place in world.lines:
+        tossed.setdefault(place[1:], []).append(Decimal("1.03") if dice.random() < 0.5 else Decimal("0.97"))
+    for sides in tossed.values():  # eight days seldom show one side only; then it would look like a price
+        sides[1], sides[-2] = Decimal("1.03"), Decimal("0.97")
+    amount = world.scale(lambda place: tossed[place[1:]].pop())
+    assert classes(world.reconcile(duck)) == {"unexplained": amount}
+
+
+def test_one_line_at_a_round_price_between_days_at_the_usual_one_shows_no_price(duck: Engine) -> None:
+    world = Planted()
+    amount = world.scale(lambda place: Decimal("1.03") if place == (FIRST + 3 * DAY, GPT4O, "output") else Decimal(1))
+    assert classes(world.reconcile(duck)) == {"unexplained": amount}
+
+
+def test_tokens_that_are_charged_at_nothing_are_a_credit_or_a_discount(duck: Engine) -> None:
+    world = Planted()
+    amount = world.scale(lambda place: Decimal(place[1] != MINI or place[0] >= FIRST + 2 * DAY))
+    found = world.reconcile(duck)
+    assert classes(found) == {"credit_or_discount": amount}
+    assert "billed at nothing" in found.parts[0].evidence[0]
+
+
+def test_a_true_up_is_a_purchase_and_not_in_the_capture_rate(duck: Engine) -> None:
+    world = Planted()
+    world.line("40", "commitment true-up")
+    found = world.reconcile(duck)
+    assert classes(found) == {"purchase": Decimal(40)}
+    assert bills([found])[0]["capture_rate"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("seed", range(3))

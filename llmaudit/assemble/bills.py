@@ -59,7 +59,7 @@ def _bill(found: Reconciled) -> dict[str, Any]:
         "end": bare(bill.end_at),
         "billed": found.billed,
         "priced": priced,
-        "capture_rate": float(priced / found.billed) if priced is not None and found.billed else None,
+        "capture_rate": float(priced / bill.for_usage) if priced is not None and bill.for_usage > 0 else None,
         "classes": [
             {"class": name, "amount": amount, "evidence": list(part.evidence), "rows": part.rows}
             for name, amount, part in zip(names, amounts, found.parts, strict=False)

@@ -39,7 +39,12 @@ with
                 then 'discount'
                 when charge_category = 'Adjustment' or (billed_cost < 0 and model is null)
                 then 'adjustment'
-                when charge_category = 'Purchase'
+                when
+                    charge_category = 'Purchase'
+                    or (
+                        quantity is null
+                        and regexp_matches(said, '\b(commitments?|committed|true[ -]?up|shortfall|minimum)\b')
+                    )
                 then 'purchase'
                 else 'usage'
             end as line_kind

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import partial
 
 from llmaudit.reconcile.cells import FAMILIES, LATE_DAYS, Bill, Square
 from llmaudit.reconcile.evidence import Evidence, bill_rows, call_rows, kind_rows
@@ -17,6 +18,7 @@ from llmaudit.reconcile.rounding import ZERO, money
 
 DISCOUNT, PRICE, CREDIT, CURRENCY = "discount", "price", "credit", "currency"
 DISCOUNT_OR_PRICE, TIER_OR_DISCOUNT = "discount_or_price", "tier_or_discount"
+CREDIT_OR_DISCOUNT = "credit_or_discount"
 CURRENCY_OR_DISCOUNT = "currency_or_discount_or_price"
 COMMITMENT, COMMITMENT_PAID = "credit_or_commitment", "commitment"
 ROUNDING, OTHER_SERVICES, UNEXPLAINED = "rounding", "other_services", "unexplained"
@@ -27,6 +29,10 @@ ENOUGH = Fraction(6, 10)
 SHARP = Fraction(1, 400)
 """A square tells a ratio where rounding leaves it within so much."""
 FEW = 25
+SEVERAL = 3
+"""Lines of one model or class that share a ratio before it is taken for a price."""
+FEW_OFF = 10
+"""One line in so many may be off beside a price of its own."""
 NEAR_RATE = Fraction(3, 100)
 """A rate of exchange off the published one by more than this is no matter of the day it was taken."""
 _UNITS_OF_OTHERS = (
@@ -69,6 +75,7 @@ class Amounts:
         self._sift(self._committed)
         self._sift(self._only_rounding)
         self._sift(self._own_columns)
+        self._sift(self._free)
         self._sift(self._unpriced)
         if self.bill.currency != "USD":
             self._exchange()
@@ -169,6 +176,17 @@ class Amounts:
             text = f"{day}: contracted {contracted:,.6f}, billed {square.billed:,.6f} on the bill itself."
             self.found.add(name, text, paid_otherwise, rows)
         square.put(ROUNDING, square.open)
+        return True
+
+    def _free(self, square: Square) -> bool:
+        """Units that the bill counts and charges nothing for."""
+        if square.billed or not square.billed_q or self.value(square) <= 0:
+            return False
+        amount = square.open
+        square.put(CREDIT_OR_DISCOUNT, amount)
+        text = f"{square.key.at:%Y-%m-%d} {square.key.model}: {square.billed_q.normalize():,f} billed at nothing."
+        rows = bill_rows(self.bill, square.key.at, model=square.key.model)
+        self.found.add(CREDIT_OR_DISCOUNT, text, amount, rows)
         return True
 
     def _unpriced(self, square: Square) -> bool:
@@ -306,13 +324,14 @@ class Amounts:
             for tier in dict.fromkeys((*((requested,) if requested else ()), *TIERS)):
                 if tier == (served or "standard"):
                     continue
-                moved = lambda s, a=served, b=requested, t=tier: self._retiered(s, (a, b), t)  # noqa: E731
-                if self._all(squares, moved):
+                moved = partial(self._retiered, place=(served, requested), tier=tier)
+                listed = [square for square in squares if moved(square) is not None]
+                if listed and self._all(listed, moved):
                     asked = f", asked for {requested}" if requested and requested != served else ""
                     whole = len(subsets) == 1 and not asked
-                    name = TIER if not whole or len(squares) > 1 else "tier_or_price"
+                    name = TIER if not whole or len(listed) > 1 else "tier_or_price"
                     self._move(
-                        squares,
+                        listed,
                         moved,
                         name,
                         f"the calls logged as {served or 'standard'}{asked} are billed at the price of {tier}",
@@ -381,7 +400,9 @@ class Amounts:
                     groups[by(square)].append(square)
             for place, squares in sorted(groups.items(), key=lambda item: str(item[0])):
                 ratio = self._ratio(squares)
-                if ratio is None or not (len(ratio.sharp) > 1 or self._is_round(ratio.sharp[0])):
+                if ratio is None or not (len(ratio.sharp) >= SEVERAL or self._is_round(ratio.sharp[0])):
+                    continue
+                if not self._is_for_a_while(ratio, [s for s in self.every if by(s) == place]):
                     continue
                 name = DISCOUNT_OR_PRICE if ratio.value < 1 else PRICE
                 said = " ".join(str(part).replace("_", " ") for part in place if part)
@@ -390,6 +411,21 @@ class Amounts:
                     name,
                     f"{said} at {float(ratio.value):.6g} times our price, the units being equal, in {{n}} squares",
                 )
+
+    def _is_for_a_while(self, ratio: _Ratio, place: Sequence[Square]) -> bool:
+        """Whether it holds from its first day to its last, as prices do, and other days are at ours, but for a few."""
+        days = {square.key.at for square in ratio.squares}
+        first, last = min(days), max(days)
+        told = [
+            s for s in place if self.value(s) > 0 and Fraction(self.tolerance(s)) <= SHARP * Fraction(self.value(s))
+        ]
+        others = [s for s in told if not s.parts and not self._fits(s, ratio.value)]
+        off = [s for s in others if not self._fits(s, self.base)]
+        around = {square.key.at for square in others}
+        if FEW_OFF * len(off) > len(told) or any(first <= day <= last for day in around):
+            return False
+        is_between = bool(around) and min(around) < first and last < max(around)
+        return not (first == last and is_between and (len(ratio.sharp) == 1 or ratio.value > 1))
 
     def _is_round(self, square: Square) -> bool:
         """Whether the bill's own price per million is one with a few digits, as published prices are."""

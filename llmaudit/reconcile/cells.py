@@ -123,6 +123,11 @@ class Bill:
         return sum((row["billed_cost"] for row in (*self.usage, *self.other)), ZERO)
 
     @property
+    def for_usage(self) -> Decimal:
+        """Without the lines that no log can have: credits, taxes, purchases."""
+        return sum((row["billed_cost"] for row in self.usage), ZERO)
+
+    @property
     def priced(self) -> Decimal:
         return sum((square.priced for square in self.squares.values()), ZERO)
 

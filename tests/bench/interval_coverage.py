@@ -96,7 +96,9 @@ class Fields:
         texts, answers = zip(*(self.pair(dice) for _ in range(rows)), strict=True)
         return list(texts), [dice.choice(answers) if dice.random() < self.noise else answer for answer in answers]
 
-    def _scores(self, texts: list[str], answers: list[str], known: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def _scores(
+        self, texts: list[str], answers: list[str], known: int
+    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """What a field is, copied or one of a few values, is told by the first `known` rows."""
         pairs = [pairs_of(answer) for answer in answers]
         task = _Task(FieldStudent(), texts, pairs, kinds(pairs[:known], texts[:known]))
