@@ -535,6 +535,43 @@ def test_amounts_without_tokens_show_a_discount_and_leave_the_rest_unexplained(d
     assert sum(found.values()) == off + Decimal("0.179")
 
 
+def test_amounts_that_come_to_whole_tokens_show_calls_that_nobody_logged(duck: Engine) -> None:
+    world = Planted()
+    amount = unlogged(world)
+    without_quantities(world)
+    found = world.reconcile(duck, counted=False)
+    assert classes(found) == {"unlogged_traffic": amount}
+    assert any("whole tokens" in said for said in found.assumptions)
+
+
+def test_amounts_that_come_to_whole_tokens_show_another_class(duck: Engine) -> None:
+    """50,001 tokens at 2.50 instead of 1.25 a million: 0.06250125."""
+    world = Planted()
+    at = FIRST + 5 * DAY + NOON
+    world.log(at, GPT4O, {"input": 10_003, "cache_read": 50_001, "output": 101})
+    world.bill(at, GPT4O, {"input": 60_004, "output": 101})
+    without_quantities(world)
+    assert classes(world.reconcile(duck, counted=False)) == {"cache_class": Decimal("0.06250125")}
+
+
+def test_one_ratio_of_the_only_model_is_seen_without_tokens_and_is_not_taken_for_late_days(duck: Engine) -> None:
+    world = Planted()
+    world.calls = [row for row in world.calls if row["model"] == GPT4O]
+    for place in [place for place in world.lines if place[1] != GPT4O]:
+        del world.lines[place]
+    amount = world.scale(lambda _: Decimal("0.8513"))
+    without_quantities(world)
+    assert classes(world.reconcile(duck, counted=False)) == {"discount_or_price": amount}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_per_cent_at_random_stay_unexplained_without_tokens(duck: Engine, seed: int) -> None:
+    world = Planted()
+    amount = noise(world, seed)
+    without_quantities(world)
+    assert classes(world.reconcile(duck, counted=False)) == {"unexplained": amount}
+
+
 def test_a_model_that_only_the_bill_has_is_unlogged_without_tokens_too(duck: Engine) -> None:
     world = Planted()
     world.calls = [row for row in world.calls if row["model"] != MINI]

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from llmaudit import pricing, queries
 from llmaudit.engine.base import Engine
-from llmaudit.reconcile import cells, cutoff, facts, quantities, units, witnesses
+from llmaudit.reconcile import cells, counts, cutoff, facts, quantities, units, witnesses
 from llmaudit.reconcile.amounts import Amounts, lines_without_calls
-from llmaudit.reconcile.cells import DAY_MINUTES, FAMILIES, FINE_MINUTES, Bill, Row, Square
+from llmaudit.reconcile.cells import DAY_MINUTES, FINE_MINUTES, Bill, Row, Square
 from llmaudit.reconcile.effective import Effective, effective
 from llmaudit.reconcile.evidence import Evidence, call_rows
 from llmaudit.reconcile.rounding import ZERO
@@ -25,8 +25,6 @@ from llmaudit.reconcile.units import Price, Want
 UNEXPLAINED, CUTOFF = "unexplained", "utc_cutoff"
 MOST_SLOTS = 200_000
 """Days of models, tiers, projects and classes beyond which half hours of them would not fit into memory with ease."""
-SAME_SCOPE = 0.6
-"""Counts whose value at list is further off a billed amount, as a share, are of other calls than the line."""
 
 
 @dataclass(frozen=True)
@@ -220,9 +218,9 @@ class _Desk:
 
     def _price(self, bill: Bill, told: facts.Facts) -> None:
         """What a unit of each square costs: the log's own average where it reproduces the bill as well as the book does."""
+        counts.borrow(bill, told)
+        counts.read_off(bill, told)
         for square in bill.squares.values():
-            if square.billed_q is None:
-                _borrow_counts(bill, square, told)
             square.unit, square.list_unit = _unit(square, told)
 
     def _alone(self, bill: Bill, role: witnesses.Role, bills: Sequence[Bill]) -> Reconciled:
@@ -245,24 +243,6 @@ class _Desk:
             effective=(),
             assumptions=tuple(said),
         )
-
-
-def _borrow_counts(bill: Bill, square: Square, told: facts.Facts) -> None:
-    """Units of a bill that has none: those that the provider's usage report counts for the same day, model and class."""
-    tally = told.counted.get((square.key.at, square.key.model))
-    if tally is None or square.key.family not in FAMILIES or not square.lines:
-        return
-    tier = square.key.tier
-    tokens = (
-        tally.tokens if tier is None else tally.tiers.get(tier, tally.tiers.get(None, {}) if tier == "standard" else {})
-    )
-    units = tokens.get(str(square.key.family))
-    price = told.price(square.key.model, tier, square.key.family, square.key.at)
-    if units and price and abs(float(square.billed) / (float(units) * float(price.list)) - 1) < SAME_SCOPE:
-        square.billed_q = units
-        note = f"The bill has no quantities; those of {told.counted_by} stand for them."
-        if note not in bill.assumptions:
-            bill.assumptions.append(note)
 
 
 def _unit(square: Square, told: facts.Facts) -> tuple[Fraction | None, Fraction | None]:

@@ -396,11 +396,17 @@ class Amounts:
         for by in (lambda s: (s.key.model,), lambda s: (s.key.model, s.key.tier, s.key.family)):
             groups: dict[tuple[str | None, ...], list[Square]] = defaultdict(list)
             for square in self.pending:
-                if square.key.model is not None and square.billed_q is not None:
+                if square.key.model is not None:
                     groups[by(square)].append(square)
             for place, squares in sorted(groups.items(), key=lambda item: str(item[0])):
                 ratio = self._ratio(squares)
                 if ratio is None or not (len(ratio.sharp) >= SEVERAL or self._is_round(ratio.sharp[0])):
+                    continue
+                # Without quantities less of one class is fewer tokens as well as another price; all classes alike are no chance.
+                if (
+                    ratio.sharp[0].billed_q is None
+                    and len({square.key.family for square in ratio.sharp} - {None}) < SEVERAL
+                ):
                     continue
                 if not self._is_for_a_while(ratio, [s for s in self.every if by(s) == place]):
                     continue
@@ -441,6 +447,9 @@ class Amounts:
         if self.bill.counted or not self.bill.is_daily:
             return
         last = sorted({square.key.at for square in self.every}, reverse=True)[:LATE_DAYS]
+        before = [square for square in self.every if square.key.at not in last]
+        if FEW_OFF * sum(square.key.at not in last for square in self.pending) > len(before):
+            return
         for day in last:
             open_here = [square for square in self.pending if square.key.at == day]
             if not open_here or any(square.open > 0 for square in open_here):
