@@ -236,6 +236,22 @@ def test_one_wrong_case_of_fourteen_fails_and_nobody_need_sign(written):
     assert f"Agreement is at least {low:.2%}" in ended.out
 
 
+def test_a_model_that_could_not_be_asked_is_told_from_one_that_answers_otherwise(written):
+    folder, _ = written
+    first, second = (test["metadata"]["case"] for test in rows(folder / "tests.jsonl")[:2])
+    path = results(folder, wrong=[first, second])
+    made = json.loads(path.read_text("utf-8"))
+    for each in made["results"]["results"]:
+        if not each["success"]:  # 1: an assert failed; 2: no answer
+            each["failureReason"] = 2 if each["testCase"]["metadata"]["case"] == second else 1
+    path.write_text(json.dumps(made), "utf-8")
+    ended = llmaudit("export", "evals", "/intent", "-o", folder, "--check", path, "--who", "Ann Lee")
+    assert ended.code == 1
+    assert "12 of 14 cases agree" in ended.out
+    assert "1 cases got no answer and count as no agreement. Ask them again: promptfoo eval --retry-errors" in ended.out
+    assert rows(folder / "acceptance-records.jsonl")[-1]["unanswered"] == 1
+
+
 def test_cases_that_are_left_out_or_of_another_run_prove_nothing(written):
     folder, _ = written
     first = rows(folder / "tests.jsonl")[0]["metadata"]["case"]
@@ -297,6 +313,10 @@ def agrees(form, pairs):
     for at, is_right in zip(owners, json.loads(ran.stdout), strict=True):
         passed[at] &= is_right
     return passed
+
+
+def test_prose_where_json_or_a_call_is_due_does_not_agree_and_is_no_error():
+    assert agrees("json", [(answered(logged), "I cannot.") for logged in ('{"a": 1}', "{}")]) == [False, False]
 
 
 def test_labels_agree_whatever_their_case_and_full_stop():

@@ -6,9 +6,14 @@ function textOf(output) {
   return typeof output === "string" ? output : JSON.stringify(output);
 }
 
+// The object that an answer is; none for prose, which has no field and so agrees on none.
 function parsed(output) {
   if (output !== null && typeof output === "object") return output;
-  return JSON.parse(textOf(output).trim().replace(fences, ""));
+  try {
+    return JSON.parse(textOf(output).trim().replace(fences, ""));
+  } catch {
+    return undefined;
+  }
 }
 
 // A value as text without case and outer blanks; numbers by what they are worth, so that 2 and 2.0 agree.
@@ -50,6 +55,7 @@ function field(output, context) {
 // No field with a value that the logged answer has none at.
 function nothingElse(output, context) {
   const known = new Set(context.config.paths);
+  if (parsed(output) === undefined) return told(false, "no JSON");
   const more = [...leaves(parsed(output), "")].map(([path]) => path).filter((path) => !known.has(path));
   return told(more.length === 0, more.length ? `not in the log: ${more.join(", ")}` : "no further field");
 }
@@ -63,12 +69,13 @@ function number(output, context) {
 }
 
 function callsIn(output) {
-  const found = typeof output === "string" ? JSON.parse(output) : output;
+  const found = parsed(output);
+  if (found === null || typeof found !== "object") return [];
   const listed = Array.isArray(found) ? found : found.tool_calls || found.toolCalls || [found];
   return listed.map((call) => {
     const inner = call.function || call;
     const given = inner.arguments !== undefined ? inner.arguments : inner.input;
-    return { name: inner.name, arguments: typeof given === "string" ? JSON.parse(given || "{}") : given || {} };
+    return { name: inner.name, arguments: parsed(given === undefined || given === "" ? {} : given) };
   });
 }
 

@@ -71,6 +71,10 @@ class RunCost:
     cost_usd: Decimal | None
 
 
+_NO_ANSWER = 2
+"""promptfoo's `failureReason` where nothing came back that could be judged."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """Results held against the rule."""
@@ -83,11 +87,15 @@ class Checked:
     rule: Rule
     passed: bool
     disagreeing: list[str]
+    unanswered: int
+    """Of the disagreeing ones, those that the model could not be asked: time-outs, refused requests."""
 
     def told(self) -> list[str]:
         least = self.rule.least if self.rule.least is not None else "more than there are"
+        again = f"{self.unanswered:,} cases got no answer and count as no agreement. Ask them again: promptfoo eval --retry-errors"
         return [
             f"{self.endpoint}, {self.model}: {self.agreed:,} of {self.cases:,} cases agree; at least {least} had to.",
+            *([again] if self.unanswered else []),
             f"Agreement is at least {self.low:.2%} ({self.rule.confidence:.0%}, one-sided, Clopper-Pearson); asked for: {self.rule.floor:.2%}.",
             "PASSED" if self.passed else "FAILED: keep the model of today.",
         ]
@@ -205,7 +213,7 @@ def check(into: Path, endpoint: str, results: Path, *, run: str = TUNED) -> Chec
     if said["endpoint"] != endpoint:
         raise AuditError(f"{into} tests {said['endpoint']!r}, not {endpoint!r}.")
     cases = [json.loads(line)["case"] for line in (into / CASES).read_text("utf-8").splitlines()]
-    model, came = _results(results, run)
+    model, came, unanswered = _results(results, run)
     missing = [name for name in cases if name not in came]
     if missing:
         raise AuditError(
@@ -223,6 +231,7 @@ def check(into: Path, endpoint: str, results: Path, *, run: str = TUNED) -> Chec
         rule=rule,
         passed=rule.least is not None and agreed >= rule.least,
         disagreeing=[name for name in cases if not came[name]],
+        unanswered=sum(name in unanswered for name in cases),
     )
 
 
@@ -236,6 +245,7 @@ def sign(into: Path, checked: Checked, results: Path, *, who: str, model: str | 
         "result": "passed" if checked.passed else "failed",
         "cases": checked.cases,
         "agreed": checked.agreed,
+        "unanswered": checked.unanswered,
         "agreement_low": round(checked.low, 6),
         "floor": checked.rule.floor,
         "confidence": checked.rule.confidence,
@@ -251,10 +261,10 @@ def sign(into: Path, checked: Checked, results: Path, *, who: str, model: str | 
     return record
 
 
-def _results(path: Path, run: str) -> tuple[str, dict[str, bool]]:
-    """The model's name, and whether each case agreed: all its runs did."""
+def _results(path: Path, run: str) -> tuple[str, dict[str, bool], set[str]]:
+    """The model's name, whether each case agreed (all its runs did), and the cases that got no answer."""
     came: defaultdict[str, list[bool]] = defaultdict(list)
-    models, others = set(), set()
+    models, others, unanswered = set(), set(), set[str]()
     for each in _lines(path):
         if "agreed" in each:
             came[str(each["case"])].append(bool(each["agreed"]))
@@ -268,10 +278,12 @@ def _results(path: Path, run: str) -> tuple[str, dict[str, bool]]:
             continue
         models.add((each["provider"].get("id")) or run)
         came[name].append(bool(each.get("success")))
+        if each.get("failureReason") == _NO_ANSWER:
+            unanswered.add(name)
     if not came:
         also = f" It has results of {', '.join(sorted(others))}: say which with --run." if others else ""
         raise AuditError(f"{path}: no result of {run!r} for a case of this test.{also}")
-    return ", ".join(sorted(models)) or run, {name: all(each) for name, each in came.items()}
+    return ", ".join(sorted(models)) or run, {name: all(each) for name, each in came.items()}, unanswered
 
 
 def _case_of(result: Mapping[str, Any]) -> str | None:
@@ -347,7 +359,19 @@ def _said(
 
 
 RECORD = (
-    *("who", "when", "endpoint", "model", "result", "cases", "agreed", "agreement_low", "floor", "confidence"),
+    *(
+        "who",
+        "when",
+        "endpoint",
+        "model",
+        "result",
+        "cases",
+        "agreed",
+        "unanswered",
+        "agreement_low",
+        "floor",
+        "confidence",
+    ),
     *("acceptance_sha256", "tests_sha256", "results_sha256"),
 )
 """What a signed record holds; `check --who` fills it in and adds it to acceptance-records.jsonl."""
