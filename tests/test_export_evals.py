@@ -24,10 +24,8 @@ PLAYER = """
 const agree = require(process.argv[1]);
 const asked = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const run = ([assertion, output]) => {
-  try {
-    if (assertion.type === "equals") return new Function("output", `return ${assertion.transform}`)(output) === assertion.value;
-    return agree[assertion.value.split(":").pop()](output, { config: assertion.config }).pass;
-  } catch { return false; }
+  if (assertion.type === "equals") return new Function("output", `return ${assertion.transform}`)(output) === assertion.value;
+  return agree[assertion.value.split(":").pop()](output, { config: assertion.config }).pass;
 };
 console.log(JSON.stringify(asked.map(run)));
 """
