@@ -111,7 +111,7 @@ def run(
         facts = ask(engine, unmetered, config, stored, asked.book)
         tell("Judging endpoints")
         labelled = sampled.drop("endpoint").join(facts.labels, on="request_id", how="left", maintain_order="left")
-        verdicts = judge(labelled, facts.costs)
+        verdicts = judge(labelled, facts.costs, keeps_texts=lake.text != "none")
         tell("Replaying levers")
         pulled = pull(engine, money, asked, facts, verdicts, kept(lake))
         tell("Writing the report")

@@ -187,6 +187,18 @@ def test_equal_input_and_settings_give_equal_bytes(small):
     assert reports.to_json(report_of(small)) == reports.to_json(report_of(small))
 
 
+def test_without_texts_the_money_is_the_same_and_no_endpoint_gets_a_verdict(small):
+    bare, whole = report_of(small, text="none"), report_of(small)
+    for section in ("totals", "duplicates", "window"):
+        assert plain(bare[section]) == plain(whole[section])
+    judged = {line["endpoint"]: line for line in bare["fine_tune"]}
+    assert {None, "/faq", "/boxes"} == set(judged)
+    for line in judged.values():
+        assert (line["verdict"], line["reason_code"], line["agreement"]) == (None, "no_text", None)
+        assert 'text = "none"' in line["reason"]
+    assert not any(finding["lever"] in ("fine_tune", "right_size") for finding in bare["findings"])
+
+
 def test_splitting_a_log_into_files_moves_no_number(small, tmp_path):
     lines = small.read_text("utf-8").splitlines(keepends=True)
     parts = tmp_path / "parts"

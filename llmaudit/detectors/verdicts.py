@@ -62,14 +62,22 @@ class Verdict:
     """Share of the prompts' text that is the same in every call: what a tuned model may do without. None with one text."""
 
 
-def judge(sample: pl.DataFrame, calls: pl.DataFrame) -> list[Verdict]:
+_NOT_KEPT = (
+    'The lake keeps no texts (text = "none"): what is asked and answered is unknown, and so is what a small model could do. '
+    "Take the log into a new lake with --text sample."
+)
+
+
+def judge(sample: pl.DataFrame, calls: pl.DataFrame, *, keeps_texts: bool = True) -> list[Verdict]:
     """A verdict for every endpoint of `calls` (endpoint, requests, cost_usd), dearest first.
 
-    `sample` holds the calls whose text was kept, its `endpoint` filled in.
+    `sample` holds the calls whose text was kept, its `endpoint` filled in. Without texts there is none, and the reason says so.
     """
     texts = {name: rows for (name,), rows in sample.group_by("endpoint", maintain_order=True)}
     ordered = calls.sort("cost_usd", "requests", "endpoint", descending=[True, True, False], nulls_last=True)
     endpoints = ordered.select("endpoint", "requests").rows()
+    if not keeps_texts:
+        return [Verdict(endpoint, requests, None, _NOT_KEPT, "no_text") for endpoint, requests in endpoints]
     jobs = [(endpoint, requests, texts.get(endpoint, sample.clear())) for endpoint, requests in endpoints]
     if sum(len(rows) for rows in texts.values()) < MANY_ROWS:
         return [_verdict(*job) for job in jobs]
