@@ -692,15 +692,31 @@ def test_a_secret_is_masked_in_every_mode(tmp_path, mode):
 # --- long prompts ----------------------------------------------------------------------------------
 
 
-def test_prompts_that_need_more_memory_than_the_usual_are_read_once_and_in_order(tmp_path):
+def long_prompts(folder):
     rules = [{"type": "text", "text": "Be kind. " * 2_000, "cache_control": {"type": "ephemeral"}}]
-    file = tmp_path / "long.jsonl"
+    file = folder / "long.jsonl"
     file.write_bytes(b"\n".join(line(n, request={"model": "gpt-4o", "system": rules}) for n in range(600)))
+    return file
+
+
+def test_prompts_that_need_more_memory_than_the_usual_are_read_once_and_in_order(tmp_path):
+    file = long_prompts(tmp_path)
     reading = Reading("plain_jsonl")
     options = ReadOptions(memory_limit="200MB")
     rows = pa.Table.from_batches(read(sources.by_name("plain_jsonl"), file, reading, options))
     assert rows["provider_id"].to_pylist() == [f"chatcmpl-{n}" for n in range(600)]
     assert (reading.rows_read, reading.rows_kept) == (600, 600)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_file_that_the_machine_has_no_memory_for_is_named_with_what_to_do(tmp_path, monkeypatch, together):
+    monkeypatch.setattr("llmaudit.sources.reader.memory_bytes", lambda: 2**28)
+    file, source = long_prompts(tmp_path), sources.by_name("plain_jsonl")
+    opened = (file, Reading("plain_jsonl"), ReadOptions(memory_limit="200MB"))
+    with pytest.raises(
+        AuditError, match=r"long\.jsonl: .* more memory than 190\.7 MiB; .* 60% of .* 0\.2 GiB\. Cut it"
+    ):
+        list(read_together(source, [opened]) if together else read(source, *opened))
 
 
 def test_rows_that_were_given_before_memory_ran_out_are_not_given_again():

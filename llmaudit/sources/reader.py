@@ -88,7 +88,7 @@ class ReadOptions:
 
 def read(source: Source, path: Path, reading: Reading, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Yield the rows of one file in file order, in the source's table of `base.TABLES`; fill in `reading`."""
-    with _connection(options) as con:
+    with _connection(options) as con, _says_what_needs_room(con, str(path)):
         _make_room(con, options, options.longest_line)
         if source.shape == "lines" and _reads_fast(con, source, path, options.longest_line):
             yield from _rows(con, source, options, reading, None)
@@ -106,7 +106,8 @@ def read_together(source: Source, files: Sequence[tuple[Path, Reading, ReadOptio
     Planning a source's SELECT takes longer than reading a small file, so small files go through it as one table.
     A file of which a record could not be read at once is read again by itself.
     """
-    with _connection(files[0][2]) as con:
+    names = ", ".join(str(path) for path, _, _ in files)
+    with _connection(files[0][2]) as con, _says_what_needs_room(con, names):
         longest = max(options.longest_line for _, _, options in files)
         _make_room(con, files[0][2], longest)
         if source.kept:
@@ -378,6 +379,20 @@ def _more_room(con: duckdb.DuckDBPyConnection) -> bool:
     con.execute("set threads = 1")
     con.execute("set memory_limit = ?", [f"{2 * now}B"])
     return True
+
+
+@contextmanager
+def _says_what_needs_room(con: duckdb.DuckDBPyConnection, names: str) -> Iterator[None]:
+    """Where even the most memory that may be taken does not suffice, name the files and what can be done."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
+        raise AuditError(
+            f"{names}: reading this needs more memory than {limit}; the reader takes up to {MOST_OF_MEMORY:.0%} of the "
+            f"machine's {memory_bytes() / 2**30:.1f} GiB. Cut it into files of some hundred records each, or read it on a "
+            "larger machine."
+        ) from error
 
 
 def _select(con: duckdb.DuckDBPyConnection, source: Source, *options: ReadOptions) -> str:
