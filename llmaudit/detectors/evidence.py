@@ -22,8 +22,9 @@ FOLDS = 5
 FORECAST_ROWS = 1_200
 _FORECAST_TIMES = 4
 _Z = 1.959964
-REDRAWN = 1.25
-"""Another log would also have trained other students: by simulation (tests/bench/interval_coverage.py) that adds about a quarter to the variance."""
+REDRAWN, REDRAWN_FIELDS = 1.25, 1.6
+"""Another log would also have trained other students: by simulation (tests/bench/interval_coverage.py) that adds about a quarter to the
+variance, and more to that of structured answers, whose scores spread less."""
 
 HOPELESS = 0.05
 """With the upper end of the interval no further above the baseline than this, nothing was learned."""
@@ -174,7 +175,8 @@ def gather(
 
     `given` is what the student of each row's fold answered.
     """
-    low, high = interval(folds.right, trial.groups, binary=trial.binary, redrawn=REDRAWN)
+    redrawn = REDRAWN if trial.binary else REDRAWN_FIELDS
+    low, high = interval(folds.right, trial.groups, binary=trial.binary, redrawn=redrawn)
     agreement = float(folds.right.mean())
     taken = taken_by(folds)
     exact = folds.right[taken] >= 1

@@ -24,13 +24,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from made_tasks import Draw, tasks
 
 from llmaudit.detectors.answers import pairs_of
-from llmaudit.detectors.evidence import REDRAWN, cross_validate, interval, share_interval
+from llmaudit.detectors.evidence import REDRAWN, REDRAWN_FIELDS, cross_validate, interval, share_interval
 from llmaudit.detectors.fields import FieldStudent, _shared, _Task
 from llmaudit.detectors.kinds import kinds
 from llmaudit.detectors.student import ProxyStudent
 
 FRESH = 2_000
-TRUTH_DRAWS = 20
+TRUTH_DRAWS = 60
 LEAST_HELD, MOST_WIDE = 0.93, 1.3
 """What is asked of the intervals: to hold the truth, and not to be wider than that times the best."""
 
@@ -160,7 +160,7 @@ def coverage(task: Labels | Fields, rows: int, draws: int, seed: int = 1) -> Hel
 
 def _span(right: np.ndarray, family: np.ndarray, *, binary: bool) -> tuple[float, float, float, float]:
     """The interval, the estimate, and the width that rows of a known student would have."""
-    low, high = interval(right, family, binary=binary, redrawn=REDRAWN)
+    low, high = interval(right, family, binary=binary, redrawn=REDRAWN if binary else REDRAWN_FIELDS)
     share = float(right.mean())
     even = share * (1 - share)
     count = len(np.unique(family)) * (1.0 if binary or not even else even / float(right.var()))
