@@ -135,14 +135,9 @@ def gather(
     left.update(unfit)
     distinct, repeats = _distinct(made)
     left.update(repeats)
-    inputs = inputs_of(distinct)
-    families = families_of(distinct, inputs)
-    distinct = [replace(example, family=int(family)) for example, family in zip(distinct, families, strict=True)]
-    wanted = _wanted(len(distinct), held_out)
-    placed, cut_at = split([e.at for e in distinct], families, [e.key for e in distinct], wanted)
-    sides = {side: _in_order(e for e, where in zip(distinct, placed, strict=True) if where == side) for side in SIDES}
-    left[LATE_COPY] = placed.count(LATE_COPY)
-    _check(endpoint, sides, len(set(families.tolist())))
+    sides, cut_at, families = _parted(distinct, held_out)
+    left[LATE_COPY] = len(distinct) - sum(map(len, sides.values()))
+    _check(endpoint, sides, families)
     kept = [example for side in SIDES for example in sides[side]]
     shown = [_all_text(example) for example in kept]
     return Handoff(
@@ -156,7 +151,7 @@ def gather(
         first_at=min((e.at for e in kept if e.at), default=None),
         last_at=max((e.at for e in kept if e.at), default=None),
         cut_at=cut_at,
-        families=len(set(families.tolist())),
+        families=families,
         text=lake.text,
         masked=sum(MASK in text for text in shown),
         personal=personal.counted(shown),
@@ -164,6 +159,16 @@ def gather(
         versions=lake.versions(("requests", "texts", "ingests")),
         cost_usd=cost,
     )
+
+
+def _parted(distinct: Sequence[Example], held_out: int | None) -> tuple[dict[str, list[Example]], datetime | None, int]:
+    """The examples of each side, the moment that parts them, and how many families there are."""
+    families = families_of(distinct, inputs_of(distinct))
+    of_family = [replace(example, family=int(family)) for example, family in zip(distinct, families, strict=True)]
+    wanted = _wanted(len(distinct), held_out)
+    placed, cut_at = split([e.at for e in distinct], families, [e.key for e in distinct], wanted)
+    sides = {side: _in_order(e for e, where in zip(of_family, placed, strict=True) if where == side) for side in SIDES}
+    return sides, cut_at, len(set(families.tolist()))
 
 
 def split(

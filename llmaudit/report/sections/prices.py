@@ -42,51 +42,46 @@ def terminal(report: Report) -> Sequence[Line]:
 def _due(due: Row | None) -> Sequence[Block]:
     if due is None:
         return ()
-    found: list[Block] = [
-        Heading("What is due"),
-        Para(
-            "Spend at contracted prices, less free tiers and credits, plus what a commitment asks for beyond it.",
-            "muted",
-        ),
-        Table(
-            "By month and provider",
-            columns("Month", "<Provider", "List", "Contracted", "Free tier", "Credits", "True-up", "Due"),
-            tuple(
-                (
-                    row["month"][:7],
-                    _name(row["provider"]),
-                    *(
-                        show.usd(row[f"{name}_usd"])
-                        for name in ("list", "contracted", "free_tier", "credit", "true_up", "due")
-                    ),
-                )
-                for row in due["months"]
-            ),
-        ),
-    ]
+    said = "Spend at contracted prices, less free tiers and credits, plus what a commitment asks for beyond it."
+    found: list[Block] = [Heading("What is due"), Para(said, "muted"), _months(due["months"])]
     if due["commitments"]:
-        found.append(
-            Table(
-                "Commitments",
-                columns("Name", "<Period", "Committed", "Spent", "Still to pay", "<Covered"),
-                tuple(
-                    (
-                        clean(row["name"], WIDTH),
-                        f"{row['start']} to {row['end']}",
-                        *(show.usd(row[f"{name}_usd"]) for name in ("committed", "counted", "true_up")),
-                        "whole period" if row["is_complete"] else "a part: amount by days",
-                    )
-                    for row in due["commitments"]
-                ),
-            )
-        )
+        found.append(_commitments(due["commitments"]))
     if due["showback"]:
-        rows = tuple(
-            (_name(row["team"]), show.usd(row["contracted_usd"]), show.usd(row["showback_usd"]))
-            for row in due["showback"]
-        )
-        found.append(Table("Shown to teams, with margins", columns("Team", "Cost", "Shown"), rows))
+        found.append(_showback(due["showback"]))
     return found
+
+
+def _months(rows: Sequence[Row]) -> Table:
+    amounts = ("list", "contracted", "free_tier", "credit", "true_up", "due")
+    return Table(
+        "By month and provider",
+        columns("Month", "<Provider", "List", "Contracted", "Free tier", "Credits", "True-up", "Due"),
+        tuple(
+            (row["month"][:7], _name(row["provider"]), *(show.usd(row[f"{name}_usd"]) for name in amounts))
+            for row in rows
+        ),
+    )
+
+
+def _commitments(rows: Sequence[Row]) -> Table:
+    return Table(
+        "Commitments",
+        columns("Name", "<Period", "Committed", "Spent", "Still to pay", "<Covered"),
+        tuple(
+            (
+                clean(row["name"], WIDTH),
+                f"{row['start']} to {row['end']}",
+                *(show.usd(row[f"{name}_usd"]) for name in ("committed", "counted", "true_up")),
+                "whole period" if row["is_complete"] else "a part: amount by days",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _showback(rows: Sequence[Row]) -> Table:
+    shown = tuple((_name(row["team"]), show.usd(row["contracted_usd"]), show.usd(row["showback_usd"])) for row in rows)
+    return Table("Shown to teams, with margins", columns("Team", "Cost", "Shown"), shown)
 
 
 def _disputed(rows: Sequence[Row]) -> Sequence[Block]:
