@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -111,10 +112,36 @@ def put_chains(engine: DuckDB, chains: Iterable[tuple[int, list[int], list[int]]
         "prompt_hash": pa.array(prompts, pa.int64()),
         "block_hashes": pa.array(hashes, pa.list_(pa.int64())),
         "block_bytes": pa.array(ends, pa.list_(pa.int64())),
+        **dict.fromkeys(("shared_blocks", "sharers"), pa.array([0] * len(prompts), pa.int64())),
     }
     nodes, sizes = prefixes.shared(pa.table(columns))
     engine.put("prefix_nodes", nodes)
     engine.put("prompt_sizes", sizes)
+
+
+@pytest.mark.parametrize("most", [1, 3, 10, 100])
+@pytest.mark.parametrize("seed", range(5))
+def test_prompts_that_are_looked_at_apart_have_the_nodes_they_have_together(duck, monkeypatch, most, seed):
+    numbers = np.random.default_rng(seed)
+    walks = [numbers.integers(0, 2, numbers.integers(1, 9)).tolist() for _ in range(40)]
+    walks += [[5, 5, 5, *walk] for walk in walks] + [[5, 5, 5], [7] * 4, [7] * 4]
+    chains = [[hash((seed, *walk[: n + 1])) for n in range(len(walk))] for walk in walks]
+    prompts = [hash(tuple(chain)) for chain in chains]
+    ends = [[512 * (n + 1) for n in range(len(chain))] for chain in chains]
+    put_chains(duck, zip(prompts, chains, ends, strict=True))
+    together = nodes_and_sizes(duck)
+    monkeypatch.setattr(prefixes, "ROWS_AT_ONCE", most)
+    columns = {"prompt_hash": prompts, "block_hashes": chains, "block_bytes": ends}
+    of_file = {name: ["f"] * len(prompts) for name in ("batch_id", "source_file")}
+    duck.put("request_rows", pa.table({**columns, **of_file}))
+    duck.put("batches", pa.table({"batch_id": ["f"], "path": ["f"]}))
+    duck.put("calls", pa.table({"prompt_hash": prompts}))
+    prefixes.load(duck)
+    assert nodes_and_sizes(duck) == together
+
+
+def nodes_and_sizes(engine: DuckDB) -> list[list[str]]:
+    return [sorted(map(str, engine.fetch(table).to_pylist())) for table in ("prefix_nodes", "prompt_sizes")]
 
 
 def total(rows: Iterable[dict[str, Any]], name: str) -> int:
