@@ -223,6 +223,42 @@ def spend_row(**fields):
     } | fields
 
 
+@pytest.mark.parametrize("wrap", [dict, json.dumps], ids=["objects", "texts"])
+def test_g5_what_passed_through_unread_is_counted_by_the_providers_own_answer(rows_of, wrap):
+    """LiteLLM counts 0; Gemini: 1,000 with 400 cached, 50 and 30 thoughts; Bedrock: 200 beside 100 cached, 20."""
+    gemini = {
+        "candidates": [{"content": {"parts": [{"text": "Hallo"}]}, "finishReason": "STOP"}],
+        "usageMetadata": {
+            "promptTokenCount": 1_000, "cachedContentTokenCount": 400,
+            "candidatesTokenCount": 50, "thoughtsTokenCount": 30,
+        },
+    }
+    asked = {"contents": [{"role": "user", "parts": [{"text": "Greet me"}]}], "generationConfig": {"temperature": 0}}
+    bedrock = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "Bonjour"}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 200, "outputTokens": 20, "cacheReadInputTokens": 100},
+    }
+    said = {"messages": [{"role": "user", "content": [{"text": "Greet me"}]}], "inferenceConfig": {"maxTokens": 9}}
+    unread = {"call_type": "pass_through_endpoint", "prompt_tokens": 0, "completion_tokens": 0, "spend": 0}
+    rows = rows_of(
+        "litellm_spend_logs",
+        spend_row(**unread, custom_llm_provider="gemini", proxy_server_request=wrap(asked), response=wrap(gemini)),
+        spend_row(
+            **unread,
+            request_id="b", custom_llm_provider="bedrock", model="amazon.nova-lite-v1:0",
+            proxy_server_request=wrap(said), response=wrap(bedrock),
+        ),
+    )
+    counts = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens", "output_text")
+    assert [tuple(row[name] for name in counts) for row in rows] == [
+        (1_000, 400, 80, 30, "Hallo"),
+        (300, 100, 20, None, "Bonjour"),
+    ]
+    assert [len(row["messages"]) for row in rows] == [1, 1]
+    assert [row["usage_source"] for row in rows] == ["reported", "reported"]
+
+
 @pytest.mark.parametrize("path", [SPEND, DUMP], ids=["json", "csv"])
 def test_g5_spend_logs_count_the_cache_inside_the_input_for_every_provider(path):
     rows, reading = sample(path)

@@ -258,7 +258,7 @@ def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
 
 
 def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
-    for view in ("raw", "records", "file_columns"):
+    for view in ("raw", "records", "own_words", "file_columns"):
         con.execute(f"drop view if exists {view}")
     con.execute("drop table if exists held")
 
@@ -300,10 +300,15 @@ def _hold_foreign(con: duckdb.DuckDBPyConnection, source: Source) -> bool:
 def _in_one_language(con: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Bring the bodies of `raw` to OpenAI's words. Planning that takes long, so only where some are of another make."""
     assert source.bodies is not None
+    own = {name: word for name, word in zip(source.bodies, ("request", "response"), strict=True) if name != word}
+    con.execute("alter view raw rename to own_words")
+    # Inside a macro DuckDB finds what a lambda captures by its name in the table.
+    named = "".join(f', "{name}" as {word}' for name, word in own.items())
+    con.execute(f"create view records as select *{named} from own_words")
     asked, answered = source.bodies
-    told = f'as_openai_request("{asked}") as "{asked}", as_openai_response("{answered}") as "{answered}"'
-    con.execute("alter view raw rename to records")
-    con.execute(f"create view raw as select * replace ({told}) from records")
+    told = f'as_openai_request(request) as "{asked}", as_openai_response(response) as "{answered}"'
+    left = f" exclude ({', '.join(own.values())})" if own else ""
+    con.execute(f"create view raw as select *{left} replace ({told}) from records")
 
 
 def _json(source: Source, paths: Sequence[Path], longest_line: int) -> str:
