@@ -229,8 +229,10 @@ def test_g5_what_passed_through_unread_is_counted_by_the_providers_own_answer(ro
     gemini = {
         "candidates": [{"content": {"parts": [{"text": "Hallo"}]}, "finishReason": "STOP"}],
         "usageMetadata": {
-            "promptTokenCount": 1_000, "cachedContentTokenCount": 400,
-            "candidatesTokenCount": 50, "thoughtsTokenCount": 30,
+            "promptTokenCount": 1_000,
+            "cachedContentTokenCount": 400,
+            "candidatesTokenCount": 50,
+            "thoughtsTokenCount": 30,
         },
     }
     asked = {"contents": [{"role": "user", "parts": [{"text": "Greet me"}]}], "generationConfig": {"temperature": 0}}
@@ -246,8 +248,11 @@ def test_g5_what_passed_through_unread_is_counted_by_the_providers_own_answer(ro
         spend_row(**unread, custom_llm_provider="gemini", proxy_server_request=wrap(asked), response=wrap(gemini)),
         spend_row(
             **unread,
-            request_id="b", custom_llm_provider="bedrock", model="amazon.nova-lite-v1:0",
-            proxy_server_request=wrap(said), response=wrap(bedrock),
+            request_id="b",
+            custom_llm_provider="bedrock",
+            model="amazon.nova-lite-v1:0",
+            proxy_server_request=wrap(said),
+            response=wrap(bedrock),
         ),
     )
     counts = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens", "output_text")

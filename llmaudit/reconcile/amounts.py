@@ -400,15 +400,7 @@ class Amounts:
                     groups[by(square)].append(square)
             for place, squares in sorted(groups.items(), key=lambda item: str(item[0])):
                 ratio = self._ratio(squares)
-                if ratio is None or not (len(ratio.sharp) >= SEVERAL or self._is_round(ratio.sharp[0])):
-                    continue
-                # Without quantities less of one class is fewer tokens as well as another price; all classes alike are no chance.
-                if (
-                    ratio.sharp[0].billed_q is None
-                    and len({square.key.family for square in ratio.sharp} - {None}) < SEVERAL
-                ):
-                    continue
-                if not self._is_for_a_while(ratio, [s for s in self.every if by(s) == place]):
+                if ratio is None or not self._is_price(ratio, [s for s in self.every if by(s) == place]):
                     continue
                 name = DISCOUNT_OR_PRICE if ratio.value < 1 else PRICE
                 said = " ".join(str(part).replace("_", " ") for part in place if part)
@@ -417,6 +409,17 @@ class Amounts:
                     name,
                     f"{said} at {float(ratio.value):.6g} times our price, the units being equal, in {{n}} squares",
                 )
+
+    def _is_price(self, ratio: _Ratio, place: Sequence[Square]) -> bool:
+        """Whether it is seen often enough, or round, and for a while; without quantities, in several classes alike.
+
+        There less of one class is fewer tokens as well as another price.
+        """
+        if len(ratio.sharp) < SEVERAL and not self._is_round(ratio.sharp[0]):
+            return False
+        if ratio.sharp[0].billed_q is None and len({square.key.family for square in ratio.sharp} - {None}) < SEVERAL:
+            return False
+        return self._is_for_a_while(ratio, place)
 
     def _is_for_a_while(self, ratio: _Ratio, place: Sequence[Square]) -> bool:
         """Whether it holds from its first day to its last, as prices do, and other days are at ours, but for a few."""
