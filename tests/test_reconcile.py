@@ -127,6 +127,15 @@ def test_a_ratio_of_one_model_alone_is_discount_or_price(duck: Engine) -> None:
     assert classes(world.reconcile(duck)) == {"discount_or_price": amount}
 
 
+def test_two_classes_of_one_day_at_one_ratio_are_enough(duck: Engine) -> None:
+    world = Planted()
+    world.calls = [row for row in world.calls if row["model"] == MINI and row["started_at"] < FIRST + DAY]
+    for place in [place for place in world.lines if place[1] != MINI or place[0] >= FIRST + DAY]:
+        del world.lines[place]
+    amount = world.scale(lambda _: Decimal("0.9113"))
+    assert classes(world.reconcile(duck, counted=False)) == {"discount_or_price": amount}
+
+
 def test_one_class_of_a_model_at_another_price_every_day_is_a_price(duck: Engine) -> None:
     world = Planted()
     amount = world.scale(lambda place: Decimal("1.2") if place[1:] == (MINI, "output") else Decimal(1))

@@ -30,7 +30,7 @@ SHARP = Fraction(1, 400)
 """A square tells a ratio where rounding leaves it within so much."""
 FEW = 25
 SEVERAL = 3
-"""Lines of one model or class that share a ratio before it is taken for a price."""
+"""Lines of one class that share a ratio before it is taken for a price."""
 FEW_OFF = 10
 """One line in so many may be off beside a price of its own."""
 NEAR_RATE = Fraction(3, 100)
@@ -415,9 +415,10 @@ class Amounts:
 
         There less of one class is fewer tokens as well as another price.
         """
-        if len(ratio.sharp) < SEVERAL and not self._is_round(ratio.sharp[0]):
+        classes = {square.key.family for square in ratio.sharp} - {None}
+        if len(ratio.sharp) < SEVERAL and len(classes) < 2 and not self._is_round(ratio.sharp[0]):  # noqa: PLR2004
             return False
-        if ratio.sharp[0].billed_q is None and len({square.key.family for square in ratio.sharp} - {None}) < SEVERAL:
+        if ratio.sharp[0].billed_q is None and len(classes) < SEVERAL:
             return False
         return self._is_for_a_while(ratio, place)
 
