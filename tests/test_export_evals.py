@@ -234,8 +234,8 @@ def test_one_wrong_case_of_fourteen_fails_and_nobody_need_sign(written):
     assert f"Agreement is at least {low:.2%}" in ended.out
 
 
-def test_a_model_that_could_not_be_asked_is_told_from_one_that_answers_otherwise(written):
-    folder, _ = written
+def test_a_model_that_could_not_be_asked_is_told_from_one_that_answers_otherwise(written, tmp_path):
+    folder = shutil.copytree(written[0], tmp_path / "test")
     first, second = (test["metadata"]["case"] for test in rows(folder / "tests.jsonl")[:2])
     path = results(folder, wrong=[first, second])
     made = json.loads(path.read_text("utf-8"))
