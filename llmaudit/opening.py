@@ -14,7 +14,7 @@ from llmaudit import engine as engines
 from llmaudit import pricing, queries, schema, sources
 from llmaudit.config import AuditConfig
 from llmaudit.engine.base import Engine
-from llmaudit.errors import AuditError
+from llmaudit.errors import AuditError, UnknownName
 from llmaudit.lake import TABLES, Lake, owners
 from llmaudit.lake.deliveries import deliveries
 from llmaudit.lake.intake import Intake, ingest, key_name
@@ -84,6 +84,7 @@ def attach(engine: Engine, lake: Lake, config: AuditConfig, only: pl.DataFrame |
         ingests = ingests.join(only, on=["batch_id", "path"], how="semi", maintain_order="left")
     if ingests.is_empty():
         raise AuditError(f"{lake.path} holds no logs yet. Fill it with: llmaudit ingest LOGS --lake {lake.path}")
+    _check_sources(config, ingests)
     engine.put("batches", ingests.select("batch_id", pl.col("path")).to_arrow().cast(_BATCHES))
     engine.put("deliveries", deliveries(ingests))
     modes = [{"source": name, "billing_mode": mode} for name, mode in config.billing_modes.items()]
@@ -96,6 +97,15 @@ def attach(engine: Engine, lake: Lake, config: AuditConfig, only: pl.DataFrame |
     engine.attach("usage_rows", lake.files("usage"), pa.schema([*schema.USAGE, schema.BATCH_ID]))
     engine.attach("texts", lake.files("texts"), schema.TEXTS)
     return int(ingests.filter(pl.col("source").is_not_null())["rows_kept"].sum())
+
+
+def _check_sources(config: AuditConfig, ingests: pl.DataFrame) -> None:
+    """A setting for a source that nobody knows would be passed over, and money counted as if it were not there."""
+    known = {*sources.registry(), *config.sources, *ingests["source"].drop_nulls()}
+    for setting, names in (("billing_modes", config.billing_modes), ("sample_rates", config.sample_rates)):
+        for name in names:
+            if name not in known:
+                raise UnknownName(f"source of {setting}", name, known)
 
 
 _BATCHES = pa.schema([("batch_id", pa.string()), ("path", pa.string())])

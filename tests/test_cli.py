@@ -433,6 +433,8 @@ def test_a_mistyped_command_says_where_to_look(arguments, said):
         ("timezone = 3", "{}: timezone = 3 should be text in quotes"),
         ("text = 'everything'", "text = 'everything' is not one of sample, all, none."),
         ("billing_modes = {plain_jsonl = 'seat'}", "No billing mode called 'seat'. Known: free, metered,"),
+        ("billing_modes = {claude_cod = 'subscription'}", "No source of billing_modes called 'claude_cod'. Known: "),
+        ("sample_rates = {langfus = 0.1}", "No source of sample_rates called 'langfus'. Known: "),
         ("billing_modes = 'seat'", "{}: billing_modes = 'seat' should be a table"),
     ],
 )
