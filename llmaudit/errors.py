@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Collection
+
+_OF_THE_DISK = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EROFS, errno.EDQUOT))
 
 
 class AuditError(Exception):
@@ -27,3 +31,19 @@ class MissingExtra(AuditError):
     def __init__(self, feature: str, extra: str) -> None:
         self.feature, self.extra = feature, extra
         super().__init__(f"{feature} needs an extra: pip install 'llm-spend-audit[{extra}]'")
+
+
+def of_the_disk(error: BaseException) -> str | None:
+    """What the disk said, where that is what stopped a run. Engines and file formats put it into errors of their own.
+
+    >>> of_the_disk(RuntimeError('IO Error: Could not write file "focus.parquet": No space left on device'))
+    'No space left on device'
+    >>> of_the_disk(ValueError("no space between words"))
+    """
+    said: BaseException | None = error
+    while said is not None:
+        for reason in _OF_THE_DISK:
+            if reason in str(said):
+                return reason
+        said = said.__cause__ or said.__context__
+    return None

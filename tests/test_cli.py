@@ -1,6 +1,7 @@
 """The command: what is printed where, what is written, and which exit code ends it."""
 
 import csv
+import errno
 import glob
 import io
 import json
@@ -298,6 +299,15 @@ def test_a_bug_of_ours_keeps_its_traceback(log, monkeypatch):
     assert "Traceback" in ended.err
     assert "RuntimeError: the sum of the parts" in ended.err
     assert "this is our bug, not yours" in ended.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_disk_is_no_bug_of_ours_whoever_ran_into_it(log, monkeypatch, number):
+    def wrapped(*arguments, **named):
+        raise RuntimeError("the writer shut down") from OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(pipeline, "run", wrapped)
+    assert refused("report", log).startswith(f"a file could not be written: {os.strerror(number)}. Make room, or name")
 
 
 INTERRUPTED = """

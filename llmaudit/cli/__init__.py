@@ -10,7 +10,7 @@ import typer
 from llmaudit import __version__
 from llmaudit.cli import auditing, export, findings, handoff, lakes, prices, setup
 from llmaudit.cli.options import DONE, INTERRUPTED, OUR_BUG, USER_CAN_FIX
-from llmaudit.errors import AuditError
+from llmaudit.errors import AuditError, of_the_disk
 
 app = typer.Typer(
     name="llmaudit",
@@ -38,6 +38,11 @@ app.add_typer(prices.group, name="prices")
 handoff.add_to(export.group)
 app.add_typer(export.group, name="export")
 app.add_typer(findings.group, name="findings")
+
+
+_PLACES = (
+    "Make room, or name another place: -o for results, --lake for the lake, TMPDIR for what a run needs meanwhile."
+)
 
 
 def main() -> None:
@@ -79,6 +84,9 @@ def _other(error: Exception) -> int:
         return USER_CAN_FIX
     if isinstance(error, typer.Abort):
         return INTERRUPTED
+    if reason := of_the_disk(error):
+        typer.echo(f"llmaudit: a file could not be written: {reason}. {_PLACES}", err=True)
+        return USER_CAN_FIX
     traceback.print_exception(error)
     typer.echo(f"llmaudit {__version__}: this is our bug, not yours. Please report it with the lines above.", err=True)
     return OUR_BUG
