@@ -751,3 +751,29 @@ def test_a_saving_that_costs_money_says_so():
 
 def test_plain_sorts_a_set_and_keeps_the_order_of_a_dict():
     assert plain.plain({"b": {3, 1, 2}, "a": (Decimal("1.5"),)}) == {"b": [1, 2, 3], "a": [1.5]}
+
+
+def unpriced_report():
+    """Five calls of a model that nobody sells."""
+    report = deepcopy(COMPANY)
+    report["totals"] |= {
+        "requests": 5,
+        "unpriced_requests": 5,
+        "unpriced_usd": {"low": 0.01, "high": 0.2},
+        "cost_usd": 0,
+        "list_usd": 0,
+        "priced_by": dict.fromkeys(report["totals"]["priced_by"], 0),
+    }
+    plan = report["plan"] | {"baseline_usd": 0, "headline_saving_usd": 0, "after_usd": 0}
+    report["plan"] = plan | {"with_evaluation": plan["with_evaluation"] | {"saving_usd": 0, "after_usd": 0}}
+    return report
+
+
+def test_what_calls_without_a_price_cost_is_unknown_and_not_nothing():
+    report = unpriced_report()
+    said = on_terminal(report)
+    assert "Spend         unknown for 5 calls" in said
+    assert "Save now      unknown" in said
+    assert "After tests   unknown further" in said
+    assert "5 calls were made, and no price is known for any that is billed" in reports.to_markdown(report)
+    assert "cost $0" not in reports.to_html(report)

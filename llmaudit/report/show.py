@@ -78,6 +78,17 @@ def share(value: float | None) -> str:
     return f"{value * 100:.1f}%".replace("-", MINUS)
 
 
+def spent(totals: Mapping[str, Any], amount: float | None) -> str:
+    """An amount that rests on the priced calls. Where none of the calls has a price, it is not 0: nobody knows it.
+
+    >>> unpriced = {"unpriced_requests": 5, "cost_usd": 0, "priced_by": {"exact_usd": 0}}
+    >>> spent(unpriced, 0), spent(unpriced | {"unpriced_requests": 0}, 0)
+    ('unknown', '$0')
+    """
+    nothing_priced = totals["unpriced_requests"] and not totals["cost_usd"] and not any(totals["priced_by"].values())
+    return UNKNOWN if nothing_priced else usd(amount)
+
+
 def of(part: float | None, whole: float | None) -> float | None:
     """`part` as a share of `whole`, where both are known and there is a whole."""
     return None if part is None or not whole else float(part) / float(whole)

@@ -263,7 +263,7 @@ def terminal(report: Report) -> Sequence[Line]:
         return ()
     verdicts = Counter(row["verdict"] or "no verdict" for row in rows)
     counted = ", ".join(
-        f"{verdicts[name]} {name}" for name in ("move", "evaluate", "keep", "no verdict") if verdicts[name]
+        f"{show.count(verdicts[name])} {name}" for name in ("move", "evaluate", "keep", "no verdict") if verdicts[name]
     )
     return (line("Fine-tune", f"{counted} of {show.noun(len(rows), 'endpoint')}"),)
 

@@ -54,20 +54,20 @@ def _spend(report: Report) -> Figure:
         notes.append(second)
     if totals["cost_usd"] is not None and totals["cost_usd"] != totals["list_usd"]:
         notes.append(f"{show.usd(totals['list_usd'])} at list price")
-    return Figure("Spend", show.usd(totals["cost_usd"]), tuple(notes))
+    return Figure("Spend", show.spent(totals, totals["cost_usd"]), tuple(notes))
 
 
 def _saving(report: Report) -> Figure:
     plan = report["plan"]
     saving = plan["headline_saving_usd"]
     notes = (*share_of_spend(saving, plan["baseline_usd"]), *_monthly(report, saving), "from the log alone")
-    return Figure("Can be saved now", show.usd(saving), notes, "good")
+    return Figure("Can be saved now", show.spent(report["totals"], saving), notes, "good")
 
 
 def _evaluation(report: Report) -> Figure:
     more = further(report)
     notes = (*share_of_spend(more, report["plan"]["baseline_usd"]), *_monthly(report, more), NEEDS_TEST)
-    return Figure("Further, if the answers hold", show.usd(more), notes, "test")
+    return Figure("Further, if the answers hold", show.spent(report["totals"], more), notes, "test")
 
 
 def share_of_spend(part: float | None, whole: float | None) -> list[str]:
@@ -103,6 +103,8 @@ def _sentence(report: Report) -> str:
         return (
             f"No calls were found in what was read, so there is nothing to price and nothing to save.{_instead(report)}"
         )
+    if show.spent(totals, totals["cost_usd"]) == show.UNKNOWN:
+        return f"From {_span(report)}, {show.noun(totals['requests'], 'call')} were made, and no price is known for any that is billed."
     return (
         f"From {_span(report)}, {show.noun(totals['requests'], 'call')} cost {show.usd(totals['cost_usd'])}. "
         f"Changes that need no judgement of answer quality would have left {show.usd(plan['after_usd'])} of it; "

@@ -31,7 +31,10 @@ def blocks(report: Report) -> Sequence[Block]:
 def terminal(report: Report) -> Sequence[Line]:
     totals = report["totals"]
     lines = [
-        line("Spend", f"{show.usd(totals['cost_usd'])} for {show.noun(totals['requests'], 'call')}{_list(report)}")
+        line(
+            "Spend",
+            f"{show.spent(totals, totals['cost_usd'])} for {show.noun(totals['requests'], 'call')}{_list(report)}",
+        )
     ]
     shares = [(name, show.of(totals["priced_by"][key], totals["cost_usd"])) for key, (name, _) in PRICED_BY.items()]
     priced = " + ".join(f"{name} {show.share(part)}" for name, part in shares if part)
@@ -52,8 +55,8 @@ def _list(report: Report) -> str:
 def _facts(report: Report) -> list[tuple[str, str]]:
     totals = report["totals"]
     facts = [
-        ("Spend, contracted", show.usd(totals["cost_usd"])),
-        ("At list price", show.usd(totals["list_usd"])),
+        ("Spend, contracted", show.spent(totals, totals["cost_usd"])),
+        ("At list price", show.spent(totals, totals["list_usd"])),
         ("What the logs said", show.usd(totals["reported_cost_usd"])),
         ("Unpriced, not in spend", _unpriced(report)),
         ("Of spend, on estimated usage", show.usd(totals["estimated_usage_usd"])),

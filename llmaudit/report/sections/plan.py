@@ -29,8 +29,8 @@ def terminal(report: Report) -> Sequence[Line]:
     if factor is not None and saving is not None:
         notes.append(f"{show.usd(saving * factor)} a month")
     return (
-        line("Save now", ", ".join([show.usd(saving), *notes]), "good"),
-        line("After tests", f"{show.usd(more)} further, {NEEDS_TEST}", "test"),
+        line("Save now", ", ".join([show.spent(report["totals"], saving), *notes]), "good"),
+        line("After tests", f"{show.spent(report['totals'], more)} further, {NEEDS_TEST}", "test"),
     )
 
 

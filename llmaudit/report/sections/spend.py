@@ -69,7 +69,7 @@ def terminal(report: Report) -> Sequence[Line]:
         parts = (
             (logged(row["key"], limit=_TERMINAL_NAME), _TERMINAL_NAME),
             (show.usd(row["cost_usd"]), -11),
-            (show.share(row["share"]), -7),
+            (show.share(row["share"]) if row["share"] is not None else "", -7),
             (show.count(row["requests"]), -11),
         )
         lines.append(Line("Endpoints" if place == 0 else "", parts, spare=place >= SURE_IN_TERMINAL))
