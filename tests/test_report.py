@@ -777,3 +777,15 @@ def test_what_calls_without_a_price_cost_is_unknown_and_not_nothing():
     assert "After tests   unknown further" in said
     assert "5 calls were made, and no price is known for any that is billed" in reports.to_markdown(report)
     assert "cost $0" not in reports.to_html(report)
+
+
+def test_a_bridge_says_which_periods_it_leads_from_and_to():
+    report = deepcopy(COMPANY)
+    step = {"currency": "USD", "before": 3.0, "after": 2.0, "parts": [{"part": "volume", "amount": -1.0}], "models": []}
+    report["bridge"] = [
+        {"basis": "report", "from": "last report", "to": "this report", **step},
+        {"basis": "month", "from": "2026-09", "to": "2026-10", **step},
+    ]
+    written = reports.to_markdown(report)
+    assert "### 2026-09 to 2026-10" in written
+    assert "### From the last report to this one" in written

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmaudit.report import show
-from llmaudit.report.blocks import Block, Fold, Line, Para, Table, columns, line
+from llmaudit.report.blocks import Block, Fold, Heading, Line, Para, Table, columns, line
 from llmaudit.report.sections import Report
 from llmaudit.report.text import clean, logged
 
@@ -74,7 +74,8 @@ def _step(step: Mapping[str, Any]) -> Sequence[Block]:
     )
     table = Table(f"Cost, {_name(step)}", columns("Part", "Amount"), rows, fold=20)
     detail = Table(f"By model, {_name(step)}", columns("Model", "<Part", "Amount"), models)
-    return (table, Fold("By model", (detail,))) if models else (table,)
+    shown = (Heading(_heading(step)), table)
+    return (*shown, Fold("By model", (detail,))) if models else shown
 
 
 def _name(step: Mapping[str, Any]) -> str:
@@ -82,6 +83,11 @@ def _name(step: Mapping[str, Any]) -> str:
         return "from the last report to this one"
     kind = "week of " if step["basis"] == "week" else ""
     return clean(f"{kind}{step['from']} to {kind}{step['to']}", 80)
+
+
+def _heading(step: Mapping[str, Any]) -> str:
+    name = _name(step)
+    return name[:1].upper() + name[1:]
 
 
 def _money(amount: float | None, step: Mapping[str, Any]) -> str:
