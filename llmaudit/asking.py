@@ -18,11 +18,9 @@ from llmaudit.config import AuditConfig
 from llmaudit.errors import AuditError
 from llmaudit.lake import TABLES as TABLES_OF_LAKE
 from llmaudit.lake import Lake
-from llmaudit.pricing.behind import behind
 from llmaudit.pricing.user import TOKEN_CLASSES
 
 ROWS_SHOWN = 50
-TABLES = ("requests", "charges", "usage", "prices", "texts", "ingests", "quarantine", "finding_calls", "decisions")
 
 
 def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
@@ -32,13 +30,8 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
     engine = engines.start(config.engine, dict(config.engine_options))
     try:
         book = opening.open_tables(engine, lake, config)
-        if "prices" in sql.lower():
-            used = engine.fetch(queries.run(engine, "price_ids")).column("price_id").to_pylist()
-            engine.put("prices", behind(book, used))
-        engine.put("ingests", lake.ingests().to_arrow())
-        engine.put("quarantine", lake.quarantine().to_arrow())
-        for table in ("finding_calls", "decisions"):
-            engine.attach(table, lake.files(table), TABLES_OF_LAKE[table])
+        opening.put_records(engine, lake, book, sql)
+        engine.attach("finding_calls", lake.files("finding_calls"), TABLES_OF_LAKE["finding_calls"])
         if "texts" in sql.lower():
             engine.attach("text_rows", lake.files("texts"), schema.TEXTS)
             queries.run(engine, "kept_texts", into="texts")
@@ -47,7 +40,7 @@ def ask(config: AuditConfig, sql: str) -> pl.DataFrame:
         except Exception as error:
             if not _is_about_sql(error):
                 raise
-            raise AuditError(f"{str(error).splitlines()[0]}\nTables: {', '.join(TABLES)}.") from error
+            raise AuditError(f"{str(error).splitlines()[0]}\nTables: {', '.join(opening.TABLES_ASKED)}.") from error
         return pl.DataFrame(engine.fetch("asked"))
     finally:
         engine.close()

@@ -14,7 +14,7 @@ from typing import Any, Self
 import polars as pl
 import pyarrow as pa
 
-from llmaudit import allocation, assemble, commands, config, pipeline, pulling
+from llmaudit import allocation, assemble, commands, config, opening, pipeline, pulling
 from llmaudit import report as reports
 from llmaudit.errors import AuditError, UnknownName
 from llmaudit.export import evals, handoff, recipes
@@ -36,7 +36,7 @@ DIMENSIONS = (
 )
 
 
-TABLES = ("requests", "charges", "usage", "texts", "duplicates", "finding_calls")
+TABLES = (*opening.TABLES_ASKED, "duplicates")
 
 _KEYS = {"day": "d.day", "service_tier": "coalesce(r.service_tier, 'standard')"}
 _SPEND = """
@@ -345,13 +345,14 @@ class Audit:
         return evals.write(material, Path(folder), terms, costs, priced_on=day)
 
     def sql(self, query: str) -> pl.DataFrame:
-        """Ask the audit's own tables: `requests` (priced calls), `charges`, `usage`, `texts`, `duplicates`.
+        """Ask the audit's own tables: `requests` (priced calls) and the others of docs/tables.md; `duplicates` has the repeats.
 
         DuckDB's SQL, or on Spark that which both engines mean the same by.
         """
         self._check_open()
         engine = self._run.engine
         engine.alias("usage", "aggregates")
+        opening.put_records(engine, self._run.lake, self._run.book, query)
         try:
             engine.run(query.strip().rstrip(";"), "asked", {})
         except Exception as error:

@@ -18,6 +18,20 @@ from llmaudit.errors import AuditError, UnknownName
 from llmaudit.lake import TABLES, Lake, owners
 from llmaudit.lake.deliveries import deliveries
 from llmaudit.lake.intake import Intake, ingest, key_name
+from llmaudit.pricing.behind import behind
+
+TABLES_ASKED = (
+    "requests",
+    "charges",
+    "usage",
+    "prices",
+    "texts",
+    "ingests",
+    "quarantine",
+    "finding_calls",
+    "decisions",
+)
+"""What a question may name; docs/tables.md has their columns."""
 
 
 @contextmanager
@@ -55,6 +69,16 @@ def open_tables(engine: Engine, lake: Lake, config: AuditConfig, *, only: pl.Dat
     queries.run(engine, "requests", endpoints="discovered", money=money)
     engine.alias("usage", "aggregates")
     return book
+
+
+def put_records(engine: Engine, lake: Lake, book: pricing.Book, sql: str) -> None:
+    """What a question may ask beside the calls: the prices behind them, what was read, what could not be, what was decided."""
+    if "prices" in sql.lower():
+        used = engine.fetch(queries.run(engine, "price_ids")).column("price_id").to_pylist()
+        engine.put("prices", behind(book, used))
+    engine.put("ingests", lake.ingests().to_arrow())
+    engine.put("quarantine", lake.quarantine().to_arrow())
+    engine.attach("decisions", lake.files("decisions"), TABLES["decisions"])
 
 
 def lake_of(config: AuditConfig, scratch: Path) -> Lake:

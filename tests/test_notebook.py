@@ -195,9 +195,16 @@ def test_sql_sees_the_priced_calls(audit):
     assert total == audit.data["totals"]["cost_usd"]
 
 
-@pytest.mark.parametrize("table", ["requests", "charges", "usage", "texts", "duplicates"])
+@pytest.mark.parametrize(
+    "table",
+    ["requests", "charges", "usage", "prices", "texts", "ingests", "quarantine", "finding_calls", "duplicates"],
+)
 def test_sql_sees_every_table_it_names(audit, table):
     assert audit.sql(f"select count(*) as n from {table}")["n"].item() > 0
+
+
+def test_sql_sees_decisions_before_there_are_any(audit):
+    assert audit.sql("select finding_id, status from decisions").is_empty()
 
 
 def test_usage_is_what_the_provider_counted_even_after_a_replay(audit):
@@ -207,7 +214,7 @@ def test_usage_is_what_the_provider_counted_even_after_a_replay(audit):
 
 @pytest.mark.parametrize("wrong", ["selec 1", "select nothing from requests", "select * from bills_of_mars", ""])
 def test_a_mistake_in_sql_names_the_tables_there_are(audit, wrong):
-    with pytest.raises(AuditError, match="Tables: requests, charges, usage, texts, duplicates"):
+    with pytest.raises(AuditError, match="Tables: requests, charges, usage, prices, texts, ingests, quarantine"):
         audit.sql(wrong)
 
 
