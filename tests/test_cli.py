@@ -445,6 +445,8 @@ def test_a_mistyped_command_says_where_to_look(arguments, said):
         ("billing_modes = {plain_jsonl = 'seat'}", "No billing mode called 'seat'. Known: free, metered,"),
         ("billing_modes = {claude_cod = 'subscription'}", "No source of billing_modes called 'claude_cod'. Known: "),
         ("sample_rates = {langfus = 0.1}", "No source of sample_rates called 'langfus'. Known: "),
+        ("engine_options = {memory_limit = 'much'}", "engine_options cannot be set ("),
+        ("engine_options = {threads = 'all'}", "engine_options cannot be set (invalid literal for int"),
         ("billing_modes = 'seat'", "{}: billing_modes = 'seat' should be a table"),
     ],
 )

@@ -34,14 +34,14 @@ class DuckDB:
         self._is_fixed = memory_limit is not None
         self._aliases: set[str] = set()
         self._kinds: dict[str, str] = {}
-        self._scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
         self._con = duckdb.connect()
         self._con.execute("set memory_limit = ?", [memory_limit or f"{self._limit_bytes}B"])
-        self._con.execute("set temp_directory = ?", [self._scratch.name])
-        self._con.execute("set preserve_insertion_order = false")
-        self._con.execute("set TimeZone = 'UTC'")
         if threads:
             self._con.execute("set threads = ?", [threads])
+        self._con.execute("set preserve_insertion_order = false")
+        self._con.execute("set TimeZone = 'UTC'")
+        self._scratch = tempfile.TemporaryDirectory(prefix="llmaudit-", ignore_cleanup_errors=True)
+        self._con.execute("set temp_directory = ?", [self._scratch.name])
 
     def attach(self, table: str, uris: Sequence[str], schema: pa.Schema) -> None:
         self._con.register(f"{table}__empty", schema.empty_table())
@@ -151,11 +151,17 @@ def conform(batches: Batches, schema: pa.Schema) -> Batches:
 
 def start(options: Mapping[str, str]) -> DuckDB:
     make = partial(DuckDB)
-    if "memory_limit" in options:
-        make = partial(make, memory_limit=options["memory_limit"])
-    if "threads" in options:
-        make = partial(make, threads=int(options["threads"]))
-    return make()
+    try:
+        if "memory_limit" in options:
+            make = partial(make, memory_limit=options["memory_limit"])
+        if "threads" in options:
+            make = partial(make, threads=int(options["threads"]))
+        return make()
+    except (duckdb.Error, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise AuditError(
+            f"engine_options cannot be set ({reason}). memory_limit is a size such as 8GB, threads a whole number."
+        ) from error
 
 
 def memory_bytes() -> int:
