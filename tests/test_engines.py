@@ -270,6 +270,7 @@ SAME = {
     "select arg_max(request_id, started_at) filter (where input_tokens > 0) from requests": [("b",)],
     "select prefix_hashes[1], prefix_hashes[-1], prefix_hashes[9] from requests where request_id = 'b'": [(3, 5, None)],
     "select prefix_hashes[input_tokens - 5] from requests where request_id = 'b'": [(4,)],
+    "select prefix_hashes[input_tokens - 7] from requests where request_id = 'b'": [(None,)],
     "select prefix_hashes[2:3], list_slice(prefix_hashes, 1, 2) from requests where request_id = 'b'": [
         ([4, 5], [3, 4])
     ],

@@ -245,7 +245,7 @@ def arg_max_skips_null_answers(node: Any) -> Any:
 
 
 def lists_count_from_one(node: Any) -> Any:
-    """A literal index arrives from sqlglot one too low, l[-1] too; a computed one as written."""
+    """A literal index arrives from sqlglot one too low, l[-1] too; a computed one as written, and 0 is an error on Spark."""
     if _is_call(node, "list_slice"):
         return _slice(*node.expressions)
     if not isinstance(node, exp.Bracket):
@@ -255,7 +255,7 @@ def lists_count_from_one(node: Any) -> Any:
         return _slice(node.this, index.this, index.expression)
     if index.is_number:
         index = sqlglot.parse_one(str(index.to_py() + 1))
-    return _spark("try_element_at(:list, cast(:index as int))", list=node.this, index=index)
+    return _spark("try_element_at(:list, nullif(cast(:index as int), 0))", list=node.this, index=index)
 
 
 def series_may_be_empty(node: Any) -> Any:
