@@ -123,6 +123,7 @@ TEXT_COLUMNS = [
         pa.int64(),
         "UTF-8 bytes of the messages, system prompt included, tools not. 0 is an empty prompt.",
     ),
+    col("tool_result_bytes", pa.int64(), "The part of prompt_bytes that is in messages which bring results of tools."),
     col("output_bytes", pa.int64(), "UTF-8 bytes of the answer."),
 ]
 

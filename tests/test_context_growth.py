@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -65,6 +66,21 @@ def compacted_by_hand(turns, bar, keep=3, share=0.1):
     return calls
 
 
+def cleared_by_hand(turns, results, bar, keep=3):
+    """One conversation, call by call: its tokens once results older than the last steps are cleared, and whether it clears."""
+    head, upto, gone, calls = turns[0].sent, turns[0].sent, 0, []
+    for number, turn in enumerate(turns):
+        opening, clears, start = upto - gone, False, number - keep
+        if start >= 1 and turn.sent - gone > bar:
+            more = results[start] - results[0] - 10 * start - gone
+            if more >= bar / 4 and turns[start].sent > upto:
+                clears, was_read = True, min(turn.read, head) if turn.read < upto else turn.read - gone
+                gone, upto = gone + more, turns[start].sent
+        read = min(was_read, opening) if clears else min(turn.read, head) if turn.read < upto else turn.read - gone
+        calls.append((turn.sent - gone, read, turn.answer, clears))
+    return calls
+
+
 def usd(sent, read, answer):
     return (sent - read) * INPUT + read * CACHED + answer * OUTPUT
 
@@ -92,12 +108,13 @@ def test_all_conversations_at_once_come_to_what_each_does_by_hand(logged, bar, k
     counts = {name: np.array([getattr(turn, own, 0) for turn in turns]) for name, own in names.items()}
     free = dict.fromkeys(("read", "write", "output"), np.zeros(len(logged)))
     bars = np.full(len(logged), bar)
-    done = compaction.compact(compaction.of(keys, counts), bars, compaction.Policy(keep, 0.1), free)
+    results = np.zeros(len(turns), np.int64)
+    done = compaction.shorten(compaction.of(keys, counts, results), bars, compaction.Policy(keep, 0.1), free)
     expected = [row for conversation in logged for row in compacted_by_hand(conversation, bar, keep)]
     found = zip(
         *(done.counts[name].tolist() for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens")),
         done.counts["output_tokens"].tolist(),
-        done.compacts.tolist(),
+        done.shortens.tolist(),
         strict=True,
     )
     assert list(found) == expected
@@ -116,10 +133,9 @@ def test_a_long_life_in_the_cache_keeps_its_part_of_what_is_written():
         )
     )
     free = dict.fromkeys(("read", "write", "output"), np.zeros(1))
-    done = compaction.compact(
-        compaction.of(np.zeros(8, np.int64), counts), np.array([8_000]), compaction.Policy(3, 0.1), free
-    )
-    assert done.compacts.any()
+    none = np.zeros(8, np.int64)
+    done = compaction.shorten(compaction.of(none, counts, none), np.array([8_000]), compaction.Policy(3, 0.1), free)
+    assert done.shortens.any()
     assert abs(2 * done.counts["cache_write_long_tokens"] - done.counts["cache_write_tokens"]).max() <= 1
 
 
@@ -175,9 +191,67 @@ def test_a_summary_saves_what_a_slow_replay_says(engine, cached):
     assert expected > before / 4
 
 
-def test_pulled_twice_it_saves_nothing_more(duck):
+@settings(max_examples=50)
+@given(conversations(), st.data(), st.sampled_from((2_000, 8_000, 30_000)), st.integers(1, 4))
+def test_clearing_all_at_once_comes_to_what_each_call_does_by_hand(turns, data, bar, keep):
+    shares = [data.draw(st.floats(0, 1)) for _ in turns]
+    grown = [0, *(after.sent - before.sent for before, after in pairwise(turns))]
+    results = np.cumsum([int(share * more) for share, more in zip(shares, grown, strict=True)])
+    names = dict(zip(compaction.COUNTS, ("sent", "read", "none", "none", "answer"), strict=True))
+    counts = {name: np.array([getattr(turn, own, 0) for turn in turns]) for name, own in names.items()}
+    free = dict.fromkeys(("read", "write", "output"), np.zeros(1))
+    logged = compaction.of(np.zeros(len(turns), np.int64), counts, results)
+    done = compaction.shorten(logged, np.array([bar]), compaction.Policy(keep, 0.1, clears=True), free)
+    found = zip(
+        *(done.counts[name].tolist() for name in ("input_tokens", "cache_read_tokens", "output_tokens")),
+        done.shortens.tolist(),
+        strict=True,
+    )
+    assert list(found) == cleared_by_hand(turns, results.tolist(), bar, keep)
+    assert (done.counts["cache_read_tokens"] <= done.counts["input_tokens"]).all()
+    assert done.gone_tokens.sum() == turns[-1].sent - done.counts["input_tokens"][-1]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_cleared_results_save_what_a_slow_replay_says(engine, cached):
+    """Every step brings 2,000 tokens, nine tenths of them a result."""
+    turns = steps(40, cached=cached)
+    rows = [
+        row | {"tool_result_bytes": 9 * 200 * n, "prefix_bytes": [HEAD_TOKENS + STEP_TOKENS * n]}
+        for n, row in enumerate(loop("s", turns))
+    ]
+    results = [1_800 * n for n in range(40)]
+    [step] = replay(engine, rows).plan([ContextGrowth(clear_after_tokens=16_000)], Decimal(1)).steps
+    after = cleared_by_hand(turns, results, 16_000)
+    before = sum(usd(turn.sent, turn.read, turn.answer) for turn in turns)
+    expected = before - sum(usd(sent, read, answer) for sent, read, answer, _ in after)
+    assert sum(row[3] for row in after) > 3
+    assert step.in_order_usd == expected.quantize(Decimal("0.000001"))
+    assert expected > before / 4
+    assert found_by(engine, rows, ContextGrowth(clear_after_tokens=10**9)) == []
+
+
+def test_where_results_are_most_of_it_they_are_cleared_and_no_summary_is_paid(duck):
+    def answers(share):
+        sizes = [HEAD_TOKENS + 20_000 * n for n in range(15)]
+        sent = [
+            row | {"tool_result_bytes": int(share * (size - HEAD_TOKENS)), "prefix_bytes": [size]}
+            for size, row in zip(sizes, loop("s", [Turn(size) for size in sizes]), strict=True)
+        ]
+        return {hit["new_output_tokens"] for hit in found_by(duck, sent, ContextGrowth())}
+
+    assert answers(0.95) == {50}
+    assert max(answers(0.3)) > 500
+
+
+@pytest.mark.parametrize("way", [{}, {"clear_after_tokens": 8_000}])
+def test_pulled_twice_it_saves_nothing_more(duck, way):
     rows = [*loop("s", steps(40)), *loop("t", steps(30, cached=True), first=100)]
-    first, second = replay(duck, rows).plan([ContextGrowth(), ContextGrowth()], Decimal(1)).steps
+    rows = [
+        row | {"tool_result_bytes": 9 * row["input_tokens"] - 13_500, "prefix_bytes": [10 * row["input_tokens"]]}
+        for row in rows
+    ]
+    first, second = replay(duck, rows).plan([ContextGrowth(**way), ContextGrowth(**way)], Decimal(1)).steps
     assert first.in_order_usd > 0
     assert second.in_order_usd == 0
 
@@ -241,6 +315,11 @@ def test_what_is_unknown_stays_unknown(duck):
     ("said", "error"),
     [
         ({"compact_after_tokens": 0}, "levers.context_growth.compact_after_tokens = 0 should be more than 0."),
+        ({"clear_after_tokens": 0}, "levers.context_growth.clear_after_tokens = 0 should be more than 0."),
+        (
+            {"clear_after_tokens": 1, "compact_after_tokens": 1},
+            "levers.context_growth has compact_after_tokens and clear_after_tokens: a conversation is shortened in one way. Leave one out.",
+        ),
         ({"keep_calls": 0}, "levers.context_growth.keep_calls = 0 should be more than 0."),
         ({"summary_share": 1.0}, "levers.context_growth.summary_share = 1.0 should be between 0 and 1."),
     ],
@@ -302,6 +381,18 @@ def test_the_finding_names_the_bar_and_what_is_sent_again(audited):
     assert found["policy"] == "compact"
     assert found["compact_after_tokens"] in (8_000, 16_000)
     assert found["compactions"] >= 10
+    assert (found["clear_after_tokens"], found["clearings"], found["cleared_tokens"]) == (None, 0, 0)
+
+
+def test_long_prompts_of_results_are_cleared(tmp_path):
+    log = write_log(tmp_path / "agent.jsonl", agent(3, 15, result_words=8_000))
+    with llmaudit.audit(log, levers=["context_growth"]) as audit:
+        found = evidence(audit)
+    assert found["policy"] == "clear"
+    assert found["clear_after_tokens"] in (32_000, 64_000)
+    assert found["clearings"] >= 3
+    assert found["cleared_tokens"] >= 8_000 * found["clearings"]
+    assert (found["compact_after_tokens"], found["compactions"], found["summary_tokens"]) == (None, 0, 0)
 
 
 def test_both_levers_together_save_more_than_the_cache_alone(audited):
@@ -314,13 +405,13 @@ def test_the_call_that_compacts_reads_no_old_prompt_from_the_cache(audited):
     assert replayed["in_order_usd"].sum() < replayed["standalone_usd"].sum()
 
 
-def test_without_texts_the_shares_by_kind_are_unknown(tmp_path, audited):
+def test_without_texts_only_the_examples_are_unknown(tmp_path, audited):
     log = write_log(tmp_path / "agent.jsonl", agent(10, 20))
     with llmaudit.audit(log, levers=["context_growth"], text="none") as audit:
         found = evidence(audit)
-    assert found["tool_results_share"] is None
     assert found["fixed_examples_share"] is None
-    assert found["compactions"] == evidence(audited)["compactions"]
+    for name in ("tool_results_share", "compactions", "summary_tokens"):
+        assert found[name] == evidence(audited)[name]
 
 
 def test_single_questions_are_no_growth(tmp_path):

@@ -1,8 +1,7 @@
-"""Of what the prompts of conversations consist, as far as the text sample shows: results of tools, examples that never change."""
+"""What the prompts of conversations have in common, as far as the text sample shows: examples that never change."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,10 +20,7 @@ MOST = 0.5
 LONGEST_OPENING = 64
 """Pieces of an opening that are looked at."""
 
-_TOOL_ROLES = frozenset({"tool", "function", "ipython"})
 _ANSWER_ROLES = frozenset({"assistant", "model"})
-_RESULT = re.compile(r'"(?:tool_result|toolResult|functionResponse|function_response|function_call_output)"')
-_HEAD = 512
 
 Place = tuple[str | None, str | None]
 
@@ -35,15 +31,10 @@ class Contents:
 
     sampled_calls: int = 0
     total_bytes: int = 0
-    tool_result_bytes: int = 0
     conversations: set[int] = field(default_factory=set)
     openings: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
     """(place, piece) -> conversations that have this piece there."""
     answer_bytes: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
-
-    @property
-    def tool_result_share(self) -> float | None:
-        return self.tool_result_bytes / self.total_bytes if self.total_bytes else None
 
     @property
     def fixed_example_share(self) -> float | None:
@@ -69,16 +60,11 @@ def contents(engine: Engine) -> dict[Place, Contents]:
 @dataclass(frozen=True)
 class _Piece:
     size: int
-    is_result: bool
     is_answer: bool
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> _Piece:
-        text = row["text"] or ""
-        is_result = row["role"] in _TOOL_ROLES or (
-            row["kind"] == "message" and text[:1] in ("[", "{") and bool(_RESULT.search(text[:_HEAD]))
-        )
-        return cls(len(text.encode("utf-8", "surrogatepass")), is_result, row["role"] in _ANSWER_ROLES)
+        return cls(len((row["text"] or "").encode("utf-8", "surrogatepass")), row["role"] in _ANSWER_ROLES)
 
 
 def _seen(calls: Iterable[Mapping[str, Any]], texts: Mapping[int, _Piece]) -> dict[Place, Contents]:
@@ -92,7 +78,6 @@ def _seen(calls: Iterable[Mapping[str, Any]], texts: Mapping[int, _Piece]) -> di
         place.conversations.add(call["conversation"])
         for at, (name, piece) in enumerate(pieces):
             place.total_bytes += piece.size
-            place.tool_result_bytes += piece.size if piece.is_result else 0
             if at < LONGEST_OPENING:
                 place.openings[at, name].add(call["conversation"])
                 place.answer_bytes[at, name] += piece.size if piece.is_answer else 0

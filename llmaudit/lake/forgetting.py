@@ -36,7 +36,7 @@ TELLING = (
     "span_id",
     "parent_id",
     "tags",
-    *(f.name for f in schema.TEXT_COLUMNS if f.name not in ("prompt_bytes", "output_bytes")),
+    *(f.name for f in schema.TEXT_COLUMNS if f.name not in ("prompt_bytes", "tool_result_bytes", "output_bytes")),
     *(name for name in schema.REQUEST_ROWS.names if name.startswith("block_")),
 )
 """Columns of a call by which it could be told whose it was, or what was said. Sizes and counts stay."""

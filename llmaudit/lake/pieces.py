@@ -41,6 +41,12 @@ PART_TYPES = frozenset(
     )
 )
 
+_TOOL_RESULT = (
+    rf"(?s)\A(?:(?:tool|function|ipython){UNIT}"
+    rf'|[^{UNIT}]*{UNIT}[\[{{].{{0,512}}?"(?:tool_result|toolResult|functionResponse|function_response|function_call_output)")'
+)
+"""A message of a tool's own role, or one in parts of which one of the first says that it is a result."""
+
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
@@ -179,8 +185,15 @@ class Pieces:
 
     def prompt_bytes(self) -> pa.Array:
         """Bytes of content: roles and tools do not count, so that 0 is an empty prompt."""
-        content = (self.text_bytes - self.content_at)[self.codes]
-        content[self.kinds == TOOLS] = 0
+        return self._content_bytes(self.kinds != TOOLS)
+
+    def tool_result_bytes(self) -> pa.Array:
+        """Bytes of content of the messages that bring results of tools."""
+        brings = flags(pc.match_substring_regex(self.texts, _TOOL_RESULT))[self.codes]
+        return self._content_bytes(brings & (self.kinds == MESSAGE))
+
+    def _content_bytes(self, counted: Flags) -> pa.Array:
+        content = np.where(counted, (self.text_bytes - self.content_at)[self.codes], 0)
         total = np.bincount(self.owners, weights=content, minlength=len(self.counts)).astype(np.int64)
         return pa.array(total, mask=~self.known)
 

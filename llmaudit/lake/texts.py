@@ -143,6 +143,7 @@ class Read:
             "prefix_bytes": pieces.lists(chain_bytes),
             "prompt_sketch": pieces.of_last(lambda texts: sketch(texts, key)),
             "prompt_bytes": pieces.prompt_bytes(),
+            "tool_result_bytes": pieces.tool_result_bytes(),
             "output_bytes": pc.binary_length(calls["output_text"].cast(pa.binary())).cast(pa.int64()),
             **pieces.block_columns(chain),
             "stratum": self._strata(pc.coalesce(template, ends["long_head_hash"])),

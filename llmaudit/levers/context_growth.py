@@ -1,10 +1,11 @@
-"""History that conversations and agent loops send again with every call, and what compacting it would save."""
+"""History that conversations and agent loops send again with every call, and what summing it up or clearing it would save."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ from llmaudit.levers import compaction
 from llmaudit.levers.base import Lever, Stage, with_column
 
 BARS = (4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
-"""Lengths of a prompt, in tokens, at which compacting is tried."""
+"""Lengths of a prompt, in tokens, at which shortening is tried."""
 
-NEVER = 2**62
+CLEAR_BARS = BARS[3:]
+"""Where clearing is tried: what results say is likely still needed in a shorter prompt."""
+
+AS_IT_IS = (2**62, False)
 LEAST_GAIN = 0.05
-"""Share of an endpoint's input bill that compacting must take off, all history read from the cache, to be worth a change."""
+"""Share of an endpoint's input bill that shortening must take off, all history read from the cache, to be worth a change."""
 
 FEWEST_STEPS = 10
 LEAST_RESENT = 2.0
@@ -32,12 +36,12 @@ LEAST_HISTORY = 0.05
 
 ROWS_AT_ONCE = 500_000
 
-WAYS = pa.schema([("conversation", pa.int64()), ("bar_tokens", pa.int64())])
+WAYS = pa.schema([("conversation", pa.int64()), ("bar_tokens", pa.int64()), ("clears", pa.bool_())])
 
 CHANGED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_long_tokens", "output_tokens")
 
 HITS = pa.schema(
-    [("request_id", pa.string()), *((f"new_{name}", pa.int64()) for name in CHANGED), ("compacts", pa.bool_())]
+    [("request_id", pa.string()), *((f"new_{name}", pa.int64()) for name in CHANGED), ("shortens", pa.bool_())]
 )
 
 EVIDENCE = pa.schema(
@@ -54,34 +58,41 @@ EVIDENCE = pa.schema(
         ("fixed_examples_share", pa.float64()),
         ("policy", pa.string()),
         ("compact_after_tokens", pa.int64()),
+        ("clear_after_tokens", pa.int64()),
         ("compactions", pa.int64()),
         ("summary_tokens", pa.int64()),
+        ("clearings", pa.int64()),
+        ("cleared_tokens", pa.int64()),
     ]
 )
 """`resent_ratio`: input tokens of conversations for each token of their longest prompts. Shares are of their input tokens:
 what an earlier call of the conversation had sent, and the part of it behind the first call's prompt; what of it the cache gave;
-of bytes in the sample, results of tools, and answers in the opening that most conversations share. `policy` is compact or none."""
+what were results of tools. Of bytes in the sample: answers in the opening that most conversations share. `policy` is compact,
+clear or none."""
 
 Place = tuple[str | None, str | None, str | None]
 """Provider, endpoint, model."""
 
+Way = tuple[int, bool]
+"""A bar, and whether results of tools are cleared at it; else all is summed up."""
+
 
 @dataclass(frozen=True)
 class ContextGrowth(Lever):
-    """Sum up the older part of a conversation once its prompt passes a bar, and send the summary instead.
+    """Sum up the older part of a conversation once its prompt passes a bar, or clear the results of tools in it.
 
-    The bar is chosen for each endpoint and model as if all history were read from the cache at the provider's rate,
-    so that nothing is proposed which caching alone does better; with `compact_after_tokens` it is that one everywhere.
-    The call that compacts bears the further call that writes the summary, and reads from the cache no more than the
-    conversation's first prompt. Without what was left out a model may answer otherwise: hence grade C. See
-    docs/levers/context_growth.md.
+    Bar and way are chosen for each endpoint and model as if all history were read from the cache at the provider's rate,
+    so that nothing is proposed which caching alone does better; `compact_after_tokens` or `clear_after_tokens` is
+    taken everywhere. The call that compacts bears the further call that writes the summary, and reads from the cache no
+    more than the conversation's first prompt; one that clears reads what had been cleared before. Without what was left
+    out a model may answer otherwise: hence grade C. See docs/levers/context_growth.md.
     """
 
     name = "context_growth"
     stage = Stage.SHRINK
     rank = 3
     grade = "C"
-    action = "Compact these conversations at the bar the evidence names, all at once and not call by call, and keep the last steps as they are."
+    action = "Compact these conversations, or clear old results of tools, at the bar the evidence names, all at once and not call by call, and keep the last steps as they are."
     effort = "days"
     risk = "medium"
     scope = ("session_id",)
@@ -97,14 +108,20 @@ class ContextGrowth(Lever):
     )
 
     compact_after_tokens: int | None = None
+    clear_after_tokens: int | None = None
     keep_calls: int = 3
     summary_share: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.compact_after_tokens is not None and self.compact_after_tokens < 1:
+        bars = {name: getattr(self, name) for name in ("compact_after_tokens", "clear_after_tokens")}
+        given = {name: bar for name, bar in bars.items() if bar is not None}
+        for name, bar in given.items():
+            if bar < 1:
+                raise AuditError(f"levers.context_growth.{name} = {bar} should be more than 0.")
+        if len(given) > 1:
             raise AuditError(
-                f"levers.context_growth.compact_after_tokens = {self.compact_after_tokens} should be more than 0."
+                f"levers.context_growth has {' and '.join(given)}: a conversation is shortened in one way. Leave one out."
             )
         if self.keep_calls < 1:
             raise AuditError(f"levers.context_growth.keep_calls = {self.keep_calls} should be more than 0.")
@@ -114,6 +131,7 @@ class ContextGrowth(Lever):
     def assumes(self) -> tuple[str, ...]:
         return (
             f"the last {self.keep_calls} steps and a summary of {self.summary_share:.0%} of the rest do as well as all of it",
+            "where the policy is clear, results of tools from before these steps are not looked at again",
             "the summary is written by the same model in one further call, which is in the number",
             "conversations are as long as they were, and no tool is called again for what was left out",
         )
@@ -123,7 +141,7 @@ class ContextGrowth(Lever):
         engine.put(self._bars, self._chosen(engine))
 
     def hits(self, engine: Engine, usage: str) -> str:
-        parts = [self._hits(calls) for calls in self._calls(engine, usage, self._bars)]
+        parts = [self._hits(calls, done) for calls, _, done in self._shortened(engine, usage)]
         engine.put(f"{self.name}_hits", pa.concat_tables([HITS.empty_table(), *parts]))
         return f"{self.name}_hits"
 
@@ -134,10 +152,10 @@ class ContextGrowth(Lever):
             kept = pc.min_element_wise(batch[part], pc.fill_null(batch[whole], 0), skip_nulls=False)
             batch = with_column(batch, part, kept)
         unknown = pa.nulls(batch.num_rows, batch["prompt_bytes"].type)
-        return with_column(batch, "prompt_bytes", pc.if_else(batch["compacts"], unknown, batch["prompt_bytes"]))
+        return with_column(batch, "prompt_bytes", pc.if_else(batch["shortens"], unknown, batch["prompt_bytes"]))
 
     def evidence(self, engine: Engine, usage: str) -> str | None:
-        """What conversations send again, wherever they grow; and what compacting them comes to."""
+        """What conversations send again, wherever they grow; and what shortening them comes to."""
         done = self._done(engine, usage)
         held = histories.contents(engine)
         sums: dict[tuple[str | None, str | None], dict[str, Any]] = {}
@@ -145,6 +163,7 @@ class ContextGrowth(Lever):
             known = sums.setdefault((row["endpoint"], row["model"]), defaultdict(int))
             for name in _SUMMED:
                 known[name] += row[name]
+            known["result_tokens"] = _both(known.get("result_tokens"), row["result_tokens"])
         rows = [
             _evidence(place, row, held.get(place), done.get(place)) for place, row in sums.items() if _is_growth(row)
         ]
@@ -153,11 +172,18 @@ class ContextGrowth(Lever):
 
     @property
     def _bars(self) -> str:
-        return f"context_bars_{self.compact_after_tokens}_{self.keep_calls}_{round(self.summary_share * 1e6)}"
+        ways = f"{self.compact_after_tokens}_{self.clear_after_tokens}"
+        return f"context_bars_{ways}_{self.keep_calls}_{round(self.summary_share * 1e6)}"
 
     @property
-    def _policy(self) -> compaction.Policy:
-        return compaction.Policy(self.keep_calls, self.summary_share)
+    def _asked(self) -> Way | None:
+        """The way that the settings ask for."""
+        if self.clear_after_tokens is not None:
+            return self.clear_after_tokens, True
+        return None if self.compact_after_tokens is None else (self.compact_after_tokens, False)
+
+    def _policy(self, clears: bool) -> compaction.Policy:
+        return compaction.Policy(self.keep_calls, self.summary_share, clears)
 
     @property
     def _fewest_calls(self) -> int:
@@ -165,36 +191,35 @@ class ContextGrowth(Lever):
         return self.keep_calls + 2
 
     def _chosen(self, engine: Engine) -> pa.Table:
-        """The bar of each conversation that is to be compacted."""
+        """Bar and way of each conversation that is to be shortened."""
         found = queries.run(engine, "context_places", params={"fewest_calls": self._fewest_calls})
         rows = engine.fetch(found).to_pylist()
-        if self.compact_after_tokens is not None:
-            ways = [{"conversation": row["conversation"], "bar_tokens": self.compact_after_tokens} for row in rows]
-            return pa.Table.from_pylist(ways, schema=WAYS)
         places: dict[int, Place] = {r["conversation"]: (r["provider"], r["endpoint"], r["model"]) for r in rows}
-        bars = self._best(engine, places)
-        ways = [{"conversation": at, "bar_tokens": bars[place]} for at, place in places.items() if place in bars]
-        return pa.Table.from_pylist(ways, schema=WAYS)
+        if self._asked is not None:
+            return _ways(dict.fromkeys(places, self._asked))
+        best = self._best(engine, places)
+        return _ways({at: best[place] for at, place in places.items() if place in best})
 
-    def _best(self, engine: Engine, places: Mapping[int, Place]) -> dict[Place, int]:
-        """The bar with the smallest input bill, where it takes enough off."""
+    def _best(self, engine: Engine, places: Mapping[int, Place]) -> dict[Place, Way]:
+        """Bar and way with the smallest input bill, where they take enough off; of equals the one without a summary."""
         multiples = _multiples(engine)
         known = [at for at, place in places.items() if place in multiples]
-        trial = [{"conversation": at, "bar_tokens": min(BARS)} for at in known]
-        engine.put("context_trial", pa.Table.from_pylist(trial, schema=WAYS))
-        bills: dict[Place, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        engine.put("context_trial", _ways(dict.fromkeys(known, (min(BARS), False))))
+        bills: dict[Place, dict[Way, float]] = defaultdict(lambda: defaultdict(float))
         for calls in self._calls(engine, "requests", "context_trial"):
-            conversations = compaction.of(_ints(calls["conversation"]), _counts(calls))
+            conversations = _conversations(calls)
             whose = [places[at] for at in _ints(calls["conversation"])[conversations.starts].tolist()]
             prices = {
                 name: np.array([multiples[place][name] for place in whose]) for name in ("read", "write", "output")
             }
-            for bar in (NEVER, *BARS):
-                done = compaction.compact(conversations, np.full(len(whose), bar), self._policy, prices)
+            for bar, clears in (AS_IT_IS, *zip(BARS, repeat(False)), *zip(CLEAR_BARS, repeat(True))):
+                done = compaction.shorten(conversations, np.full(len(whose), bar), self._policy(clears), prices)
                 for place, bill in zip(whose, np.add.reduceat(done.bill_tokens, conversations.starts), strict=True):
-                    bills[place][bar] += float(bill)
-        best = {place: min((own[bar], -bar, bar) for bar in BARS)[-1] for place, own in bills.items()}
-        return {place: bar for place, bar in best.items() if bills[place][bar] < (1 - LEAST_GAIN) * bills[place][NEVER]}
+                    bills[place][bar, clears] += float(bill)
+        best = {place: min(own, key=lambda way: (own[way], not way[1], -way[0])) for place, own in bills.items()}
+        return {
+            place: way for place, way in best.items() if bills[place][way] < (1 - LEAST_GAIN) * bills[place][AS_IT_IS]
+        }
 
     def _calls(self, engine: Engine, usage: str, bars: str) -> Iterator[pa.Table]:
         """Calls of conversations that pass their bar, so many at a time."""
@@ -209,36 +234,42 @@ class ContextGrowth(Lever):
             if calls.num_rows:
                 yield calls.combine_chunks()
 
-    def _compacted(self, calls: pa.Table) -> compaction.Compacted:
-        conversations = compaction.of(_ints(calls["conversation"]), _counts(calls))
-        bars = _ints(calls["bar_tokens"])[conversations.starts]
-        free = dict.fromkeys(("read", "write", "output"), np.zeros(len(bars)))
-        return compaction.compact(conversations, bars, self._policy, free)
+    def _shortened(self, engine: Engine, usage: str) -> Iterator[tuple[pa.Table, bool, compaction.Shortened]]:
+        """Calls of conversations that pass their bar, those that are cleared apart from those that are summed up."""
+        for calls in self._calls(engine, usage, self._bars):
+            for clears in (True, False):
+                own = calls.filter(pc.equal(calls["clears"], clears)).combine_chunks()
+                if own.num_rows:
+                    conversations = _conversations(own)
+                    bars = _ints(own["bar_tokens"])[conversations.starts]
+                    free = dict.fromkeys(("read", "write", "output"), np.zeros(len(bars)))
+                    yield own, clears, compaction.shorten(conversations, bars, self._policy(clears), free)
 
-    def _hits(self, calls: pa.Table) -> pa.Table:
-        done = self._compacted(calls)
+    def _hits(self, calls: pa.Table, done: compaction.Shortened) -> pa.Table:
         logged = _counts(calls)
         changed = pa.array(np.any([done.counts[name] != logged[name] for name in CHANGED], axis=0))
-        columns = [calls["request_id"], *(pa.array(done.counts[name]) for name in CHANGED), pa.array(done.compacts)]
+        columns = [calls["request_id"], *(pa.array(done.counts[name]) for name in CHANGED), pa.array(done.shortens)]
         return pa.table(columns, schema=HITS).filter(changed)
 
     def _done(self, engine: Engine, usage: str) -> dict[tuple[str | None, str | None], dict[str, int]]:
-        """How often each endpoint and model is compacted, at which bar, and how long the summaries are."""
+        """How often each endpoint and model is shortened, at which bar, and by how much."""
         places = engine.fetch(
             queries.run(engine, "context_places", params={"fewest_calls": self._fewest_calls})
         ).to_pylist()
         whose = {row["conversation"]: (row["endpoint"], row["model"]) for row in places}
         found: dict[tuple[str | None, str | None], dict[str, int]] = {}
-        for calls in self._calls(engine, usage, self._bars):
-            done = self._compacted(calls)
-            at = np.flatnonzero(done.compacts)
-            conversations, bars = _ints(calls["conversation"])[at], _ints(calls["bar_tokens"])[at]
+        for calls, clears, done in self._shortened(engine, usage):
+            at = np.flatnonzero(done.shortens)
+            counted = done.gone_tokens if clears else done.summary_tokens
             for number, bar, tokens in zip(
-                conversations.tolist(), bars.tolist(), done.summary_tokens[at].tolist(), strict=True
+                _ints(calls["conversation"])[at].tolist(),
+                _ints(calls["bar_tokens"])[at].tolist(),
+                counted[at].tolist(),
+                strict=True,
             ):
-                known = found.setdefault(whose[number], {"bar": bar, "compactions": 0, "summary_tokens": 0})
-                known["compactions"] += 1
-                known["summary_tokens"] += tokens
+                known = found.setdefault(whose[number], {"bar": bar, "clears": clears, "times": 0, "tokens": 0})
+                known["times"] += 1
+                known["tokens"] += tokens
         return found
 
 
@@ -261,6 +292,10 @@ _SUMMED = (
     "history_tokens",
     "resent_read_tokens",
 )
+
+
+def _both(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else one + other
 
 
 def _is_growth(row: Mapping[str, int]) -> bool:
@@ -287,12 +322,23 @@ def _evidence(
         "resent_share": row["resent_tokens"] / sent,
         "history_share": row["history_tokens"] / sent,
         "resent_cached_share": row["resent_read_tokens"] / row["resent_tokens"],
-        "tool_results_share": held.tool_result_share if held else None,
+        "tool_results_share": row["result_tokens"] / sent if row["result_tokens"] is not None else None,
         "fixed_examples_share": held.fixed_example_share if held else None,
-        "policy": "compact" if done else "none",
-        "compact_after_tokens": done["bar"] if done else None,
-        "compactions": done["compactions"] if done else 0,
-        "summary_tokens": done["summary_tokens"] if done else 0,
+        **_policy_found(done),
+    }
+
+
+def _policy_found(done: Mapping[str, int] | None) -> dict[str, Any]:
+    clears, sums_up = bool(done and done["clears"]), bool(done and not done["clears"])
+    bar, times, tokens = (done["bar"], done["times"], done["tokens"]) if done else (None, 0, 0)
+    return {
+        "policy": "clear" if clears else "compact" if sums_up else "none",
+        "compact_after_tokens": bar if sums_up else None,
+        "clear_after_tokens": bar if clears else None,
+        "compactions": times if sums_up else 0,
+        "summary_tokens": tokens if sums_up else 0,
+        "clearings": times if clears else 0,
+        "cleared_tokens": tokens if clears else 0,
     }
 
 
@@ -311,6 +357,15 @@ def _multiples(engine: Engine) -> dict[Place, dict[str, float]]:
             "output": price["output_multiple"],
         }
     return found
+
+
+def _ways(ways: Mapping[int, Way]) -> pa.Table:
+    columns = [list(ways), [bar for bar, _ in ways.values()], [clears for _, clears in ways.values()]]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, WAYS, strict=True)], schema=WAYS)
+
+
+def _conversations(calls: pa.Table) -> compaction.Calls:
+    return compaction.of(_ints(calls["conversation"]), _counts(calls), _ints(calls["result_tokens"]))
 
 
 def _ints(column: pa.ChunkedArray) -> compaction.Ints:

@@ -161,6 +161,7 @@ with
             prefix_bytes,
             prompt_sketch,
             prompt_bytes,
+            tool_result_bytes,
             output_bytes,
             stratum
         from committed as c
@@ -270,6 +271,7 @@ with
             arg_min(prefix_bytes, place) filter (where prompt_hash is not null) as prefix_bytes,
             arg_min(prompt_sketch, place) filter (where prompt_hash is not null) as prompt_sketch,
             arg_min(prompt_bytes, place) filter (where prompt_hash is not null) as prompt_bytes,
+            arg_min(tool_result_bytes, place) filter (where prompt_hash is not null) as tool_result_bytes,
             arg_min(output_bytes, place) filter (where output_hash is not null) as output_bytes,
             min(stratum) as stratum
         from ranked
@@ -381,6 +383,7 @@ select
     m.prefix_bytes,
     m.prompt_sketch,
     m.prompt_bytes,
+    m.tool_result_bytes,
     m.output_bytes,
     coalesce(m.response_model, m.request_model) as model,
     coalesce(o.billing_mode, m.billing_mode, 'metered') = 'metered'

@@ -3,7 +3,7 @@
 -- grain:    one row per (provider, endpoint, model) with calls that go on from others
 -- params:
 -- columns:  provider, endpoint, model, conversations, conversation_calls, input_tokens, longest_tokens,
--- resent_tokens, history_tokens, resent_read_tokens
+-- resent_tokens, history_tokens, resent_read_tokens, result_tokens
 with
     placed as (
         select
@@ -14,6 +14,7 @@ with
             s.conversation,
             r.input_tokens,
             coalesce(r.cache_read_tokens, 0) as read_tokens,
+            cast(floor(r.input_tokens * s.result_share) as bigint) as result_tokens,
             lag(r.input_tokens) over (
                 partition by s.conversation order by r.started_at, r.request_id
             ) as before_tokens,
@@ -41,7 +42,8 @@ select
     sum(case when before_tokens is null then longest_tokens else 0 end) as longest_tokens,
     sum(resent) as resent_tokens,
     sum(greatest(resent - first_tokens, 0)) as history_tokens,
-    sum(least(resent, read_tokens)) as resent_read_tokens
+    sum(least(resent, read_tokens)) as resent_read_tokens,
+    sum(result_tokens) as result_tokens
 from sent
 group by provider, endpoint, model
 order by provider, endpoint, model

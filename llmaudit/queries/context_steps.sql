@@ -2,7 +2,7 @@
 -- reads:    requests
 -- grain:    one row per request_id that belongs to a session or trace
 -- params:
--- columns:  request_id, conversation, calls
+-- columns:  request_id, conversation, calls, result_share
 with
     said as (
         select
@@ -16,7 +16,8 @@ with
             prefix_hashes,
             prefix_hashes[1] as first_hash,
             prefix_hashes[-1] as whole_hash,
-            array_length(prefix_hashes) as pieces
+            array_length(prefix_hashes) as pieces,
+            cast(tool_result_bytes as double) / nullif(prefix_bytes[-1], 0) as result_share
         from requests
         where
             coalesce(session_id, trace_id) is not null
@@ -52,12 +53,13 @@ with
     numbered as (
         select
             request_id,
+            result_share,
             sum(begins) over (
                 order by session, account_id, provider, endpoint, model, first_hash, started_at, request_id
                 rows between unbounded preceding and current row
             ) as conversation
         from begun
     )
-select request_id, conversation, count(*) over (partition by conversation) as calls
+select request_id, conversation, count(*) over (partition by conversation) as calls, result_share
 from numbered
 order by request_id

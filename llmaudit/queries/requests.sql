@@ -92,6 +92,7 @@ select
     c.prefix_bytes,
     c.prompt_sketch,
     c.prompt_bytes,
+    c.tool_result_bytes,
     c.output_bytes,
     c.model,
     c.billable,
