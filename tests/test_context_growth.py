@@ -444,3 +444,60 @@ def test_agents_of_a_public_trace_send_their_context_ten_times(tmp_path):
         found = evidence(audit)
     assert found["conversation_calls"] == 2_454
     assert found["resent_ratio"] == pytest.approx(9.65, rel=0.005)  # published: 9.65
+
+
+# --- examples that most prompts begin with ----------------------------------------------------------------
+
+
+def asked(number, *, shots, cached=0):
+    """One question behind `shots` examples of 100 + 100 bytes; 1,000 tokens, of which so many are read from the cache."""
+    examples = [
+        {"role": role, "content": f"{role} {shot} ".ljust(100, "x")}
+        for shot in range(shots)
+        for role in ("user", "assistant")
+    ]
+    question = {"role": "user", "content": f"question {number} ".ljust(100, "y")}
+    usage = {"prompt_tokens": 1_000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": cached}}
+    return {
+        "timestamp": f"2026-10-{1 + number % 14:02}T09:{number % 60:02}:00Z",
+        "request_id": f"q{number}",
+        "endpoint": "/sort",
+        "provider": "openai",
+        "status": 200,
+        "request": {"model": "gpt-4o-2024-08-06", "messages": [*examples, question]},
+        "response": {
+            "model": "gpt-4o-2024-08-06",
+            "choices": [{"message": {"role": "assistant", "content": f"class {number}"}, "finish_reason": "stop"}],
+            "usage": usage,
+        },
+    }
+
+
+def finding_of(tmp_path, rows):
+    with llmaudit.audit(write_log(tmp_path / "asked.jsonl", rows), levers=["context_growth"]) as audit:
+        plan = audit.data["plan"]["with_evaluation"]["saving_usd"]
+        [finding] = [f for f in audit.data["findings"] if f["lever"] == "context_growth"] or [None]
+    return finding, plan
+
+
+@pytest.mark.parametrize(("cached", "rate"), [(0, INPUT), (1_000, CACHED)])
+def test_examples_are_priced_at_what_they_cost_and_in_no_plan(tmp_path, cached, rate):
+    """40 of 50 prompts begin with four examples: (4 + 1 + 100) + (9 + 1 + 100) bytes each, role first. A question has 105."""
+    rows = [asked(n, shots=4, cached=cached) for n in range(40)] + [asked(n, shots=0) for n in range(40, 50)]
+    finding, plan = finding_of(tmp_path, rows)
+    assert finding["evidence"]["fixed_examples_share"] == 40 * 860 / (40 * 965 + 10 * 105)
+    assert finding["evidence"]["policy"] == "none"
+    tokens = 1_000 * 860 // 965
+    assert (finding["saving_usd"]["low"], finding["saving_usd"]["expected"]) == (0, 0)
+    assert finding["saving_usd"]["high"] == 40 * tokens * rate
+    assert plan == 0
+
+
+def test_prompts_without_examples_or_too_few_show_none(tmp_path):
+    assert finding_of(tmp_path, [asked(n, shots=0) for n in range(40)]) == (None, 0)
+    assert finding_of(tmp_path, [asked(n, shots=4) for n in range(9)]) == (None, 0)
+
+
+def test_one_prompt_sent_again_and_again_shows_no_examples(tmp_path):
+    rows = [asked(n, shots=4) | {"request": asked(0, shots=4)["request"]} for n in range(40)]
+    assert finding_of(tmp_path, rows) == (None, 0)

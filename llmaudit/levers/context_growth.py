@@ -18,6 +18,7 @@ from llmaudit.engine.base import Engine
 from llmaudit.errors import AuditError
 from llmaudit.levers import compaction
 from llmaudit.levers.base import Lever, Stage, with_column
+from llmaudit.levers.fixed_examples import FixedExamples
 
 BARS = (4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
 """Lengths of a prompt, in tokens, at which shortening is tried."""
@@ -32,7 +33,8 @@ LEAST_GAIN = 0.05
 FEWEST_STEPS = 10
 LEAST_RESENT = 2.0
 LEAST_HISTORY = 0.05
-"""Calls that go on from others, how often what they send is sent, and how much of it is history: less is no growth."""
+LEAST_EXAMPLES = 0.05
+"""Calls that go on from others, how often what they send is sent, and how much of it is history: less is no growth. Share of prompts that examples have."""
 
 ROWS_AT_ONCE = 500_000
 
@@ -67,7 +69,7 @@ EVIDENCE = pa.schema(
 )
 """`resent_ratio`: input tokens of conversations for each token of their longest prompts. Shares are of their input tokens:
 what an earlier call of the conversation had sent, and the part of it behind the first call's prompt; what of it the cache gave;
-what were results of tools. Of bytes in the sample: answers in the opening that most conversations share. `policy` is compact,
+what were results of tools. Of bytes in the sample: questions and answers in the opening that most prompts share. `policy` is compact,
 clear or none."""
 
 Place = tuple[str | None, str | None, str | None]
@@ -157,18 +159,25 @@ class ContextGrowth(Lever):
     def evidence(self, engine: Engine, usage: str) -> str | None:
         """What conversations send again, wherever they grow; and what shortening them comes to."""
         done = self._done(engine, usage)
-        held = histories.contents(engine)
+        held = histories.load(engine)
         sums: dict[tuple[str | None, str | None], dict[str, Any]] = {}
         for row in engine.fetch(queries.run(engine, "context_resent")).to_pylist():
             known = sums.setdefault((row["endpoint"], row["model"]), defaultdict(int))
             for name in _SUMMED:
                 known[name] += row[name]
             known["result_tokens"] = _both(known.get("result_tokens"), row["result_tokens"])
+        grown = {place: row for place, row in sums.items() if _is_growth(row)}
+        shown = {place for place, contents in held.items() if (contents.example_share or 0) >= LEAST_EXAMPLES}
         rows = [
-            _evidence(place, row, held.get(place), done.get(place)) for place, row in sums.items() if _is_growth(row)
+            _growth(place, grown.get(place)) | _examples(held.get(place)) | _policy_found(done.get(place))
+            for place in dict.fromkeys((*grown, *sorted(shown, key=str)))
         ]
         engine.put(f"{self.name}_evidence", pa.Table.from_pylist(rows, schema=EVIDENCE))
         return f"{self.name}_evidence"
+
+    def if_it_holds(self) -> Lever | None:
+        """Few-shot blocks that the answers may do without: no plan has it."""
+        return FixedExamples(endpoints=self.endpoints)
 
     @property
     def _bars(self) -> str:
@@ -306,16 +315,12 @@ def _is_growth(row: Mapping[str, int]) -> bool:
     )
 
 
-def _evidence(
-    place: tuple[str | None, str | None],
-    row: Mapping[str, int],
-    held: histories.Contents | None,
-    done: Mapping[str, int] | None,
-) -> dict[str, Any]:
+def _growth(place: tuple[str | None, str | None], row: Mapping[str, int] | None) -> dict[str, Any]:
+    named = {"endpoint": place[0], "model": place[1]}
+    if row is None:
+        return named
     sent = row["input_tokens"]
-    return {
-        "endpoint": place[0],
-        "model": place[1],
+    return named | {
         "conversations": row["conversations"],
         "conversation_calls": row["conversation_calls"],
         "resent_ratio": sent / row["longest_tokens"],
@@ -323,9 +328,11 @@ def _evidence(
         "history_share": row["history_tokens"] / sent,
         "resent_cached_share": row["resent_read_tokens"] / row["resent_tokens"],
         "tool_results_share": row["result_tokens"] / sent if row["result_tokens"] is not None else None,
-        "fixed_examples_share": held.fixed_example_share if held else None,
-        **_policy_found(done),
     }
+
+
+def _examples(held: histories.Contents | None) -> dict[str, Any]:
+    return {"fixed_examples_share": held.example_share if held else None}
 
 
 def _policy_found(done: Mapping[str, int] | None) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from llmaudit import queries
 from llmaudit.engine.base import Engine
-from llmaudit.levers.base import Lever, Stage, with_column
+from llmaudit.levers import openings
+from llmaudit.levers.base import Lever, Stage
 
 FRAMES = pa.schema([("endpoint", pa.string()), ("frame_share", pa.float64())])
 
@@ -42,12 +43,4 @@ class ShorterPrompt(Lever):
     def change(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         tokens = batch["input_tokens"]
         dropped = pc.cast(pc.floor(pc.multiply(pc.cast(tokens, pa.float64()), batch["frame_share"])), tokens.type)
-        read = pc.max_element_wise(
-            pc.subtract(batch["cache_read_tokens"], dropped), pa.scalar(0, tokens.type), skip_nulls=False
-        )
-        batch = with_column(batch, "cache_read_tokens", read)
-        written = ("cache_write_tokens", "cache_write_long_tokens")
-        left = pc.subtract(pc.subtract(tokens, dropped), pc.coalesce(read, pa.scalar(0, tokens.type)))
-        for name in written:
-            batch = with_column(batch, name, pc.min_element_wise(batch[name], left, skip_nulls=False))
-        return with_column(batch, "input_tokens", pc.subtract(tokens, dropped))
+        return openings.without(batch, dropped)
