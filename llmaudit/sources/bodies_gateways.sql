@@ -149,7 +149,7 @@ with
             case when json_type(sent) = 'OBJECT' and sent <> '{}' and not is_hidden then sent end as request,
             case when json_type(body) = 'OBJECT' and body <> '{}' then body end as answer,
             case
-                when json_type(meta.usage_object, '$.prompt_tokens') is not null
+                when coalesce(as_count(meta.usage_object ->> '$.prompt_tokens'), 0) > 0 or as_count(meta.usage_object ->> '$.completion_tokens') > 0
                 then meta.usage_object
                 when json_type(body, '$.usage') = 'OBJECT'
                 then body -> '$.usage'

@@ -51,6 +51,7 @@ _JSON = (
 class Helicone(Source):
     name = "helicone"
     witness = 2
+    bodies = ("request_body", "response_body")
     columns: ClassVar[Mapping[str, str]] = dict.fromkeys(_TEXT, "VARCHAR") | dict.fromkeys(_JSON, "JSON")
     caveats: ClassVar[Mapping[str, str]] = {
         "cache_maybe_outside_input": "Helicone rows without bodies do not say whether their prompt tokens include what was read from a cache, or their completion tokens the reasoning. "

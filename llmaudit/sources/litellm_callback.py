@@ -17,6 +17,7 @@ from llmaudit.sources.base import Peek, Source
 class LitellmCallback(Source):
     name = "litellm_callback"
     witness = 2
+    bodies = ("messages", "response")
     columns: ClassVar[Mapping[str, str]] = {
         "id": "VARCHAR",
         "litellm_call_id": "VARCHAR",
