@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from test_sources import read_file
 
-from llmaudit import asking
+from llmaudit import asking, sources
 from llmaudit.config import AuditConfig
 from llmaudit.lake import Lake
 from llmaudit.lake.intake import ingest
+from llmaudit.sources.reader import Reading, ReadOptions, read_together
 
 SAMPLES = Path(__file__).parent / "data" / "sources"
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "formats_gateway" / "samples"
@@ -223,38 +224,26 @@ def spend_row(**fields):
     } | fields
 
 
-@pytest.mark.parametrize("wrap", [dict, json.dumps], ids=["objects", "texts"])
-def test_g5_what_passed_through_unread_is_counted_by_the_providers_own_answer(rows_of, wrap):
-    """LiteLLM counts 0; Gemini: 1,000 with 400 cached, 50 and 30 thoughts; Bedrock: 200 beside 100 cached, 20."""
-    gemini = {
-        "candidates": [{"content": {"parts": [{"text": "Hallo"}]}, "finishReason": "STOP"}],
-        "usageMetadata": {
-            "promptTokenCount": 1_000,
-            "cachedContentTokenCount": 400,
-            "candidatesTokenCount": 50,
-            "thoughtsTokenCount": 30,
-        },
-    }
-    asked = {"contents": [{"role": "user", "parts": [{"text": "Greet me"}]}], "generationConfig": {"temperature": 0}}
-    bedrock = {
-        "output": {"message": {"role": "assistant", "content": [{"text": "Bonjour"}]}},
-        "stopReason": "end_turn",
-        "usage": {"inputTokens": 200, "outputTokens": 20, "cacheReadInputTokens": 100},
-    }
-    said = {"messages": [{"role": "user", "content": [{"text": "Greet me"}]}], "inferenceConfig": {"maxTokens": 9}}
-    unread = {"call_type": "pass_through_endpoint", "prompt_tokens": 0, "completion_tokens": 0, "spend": 0}
-    rows = rows_of(
-        "litellm_spend_logs",
-        spend_row(**unread, custom_llm_provider="gemini", proxy_server_request=wrap(asked), response=wrap(gemini)),
-        spend_row(
-            **unread,
-            request_id="b",
-            custom_llm_provider="bedrock",
-            model="amazon.nova-lite-v1:0",
-            proxy_server_request=wrap(said),
-            response=wrap(bedrock),
-        ),
-    )
+GEMINI_ASKED = {"contents": [{"role": "user", "parts": [{"text": "Greet me"}]}], "generationConfig": {"temperature": 0}}
+GEMINI = {
+    "candidates": [{"content": {"parts": [{"text": "Hallo"}]}, "finishReason": "STOP"}],
+    "usageMetadata": {
+        "promptTokenCount": 1_000,
+        "cachedContentTokenCount": 400,
+        "candidatesTokenCount": 50,
+        "thoughtsTokenCount": 30,
+    },
+}
+BEDROCK_ASKED = {"messages": [{"role": "user", "content": [{"text": "Greet me"}]}], "inferenceConfig": {"maxTokens": 9}}
+BEDROCK = {
+    "output": {"message": {"role": "assistant", "content": [{"text": "Bonjour"}]}},
+    "stopReason": "end_turn",
+    "usage": {"inputTokens": 200, "outputTokens": 20, "cacheReadInputTokens": 100},
+}
+
+
+def assert_foreign_bodies_are_read(rows):
+    """Gemini: 1,000 with 400 cached, 50 and 30 thoughts; Bedrock: 200 beside 100 cached, 20."""
     counts = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens", "output_text")
     assert [tuple(row[name] for name in counts) for row in rows] == [
         (1_000, 400, 80, 30, "Hallo"),
@@ -262,6 +251,70 @@ def test_g5_what_passed_through_unread_is_counted_by_the_providers_own_answer(ro
     ]
     assert [len(row["messages"]) for row in rows] == [1, 1]
     assert [row["usage_source"] for row in rows] == ["reported", "reported"]
+
+
+def passed_through(wrap, **fields):
+    unread = {"call_type": "pass_through_endpoint", "prompt_tokens": 0, "completion_tokens": 0, "spend": 0} | fields
+    gemini = {"proxy_server_request": wrap(GEMINI_ASKED), "response": wrap(GEMINI), "custom_llm_provider": "gemini"}
+    bedrock = {"proxy_server_request": wrap(BEDROCK_ASKED), "response": wrap(BEDROCK), "model": "amazon.nova-lite-v1:0"}
+    return [spend_row(**unread, **gemini), spend_row(**unread, **bedrock, request_id="b")]
+
+
+NO_COUNTS = {"usage_object": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
+
+
+@pytest.mark.parametrize("wrap", [dict, json.dumps], ids=["objects", "texts"])
+@pytest.mark.parametrize("fields", [{}, {"metadata": NO_COUNTS}, {"metadata": json.dumps(NO_COUNTS)}])
+def test_g5_what_passed_through_unread_is_counted_by_the_providers_own_answer(rows_of, wrap, fields):
+    assert_foreign_bodies_are_read(rows_of("litellm_spend_logs", *passed_through(wrap, **fields)))
+
+
+@pytest.mark.parametrize("wrap", [dict, json.dumps], ids=["objects", "texts"])
+def test_g5_what_passed_through_unread_is_counted_on_pages_too(rows_of, wrap):
+    empty = {"data": [], "total": 0, "total_pages": 0}
+    rows = rows_of("litellm_spend_logs", empty, {"data": passed_through(wrap), "total": 2, "total_pages": 1})
+    assert_foreign_bodies_are_read(rows)
+
+
+def test_pages_of_several_files_that_are_read_at_once_keep_their_rows_and_their_files(tmp_path):
+    rows = passed_through(dict)
+    for name, record in (
+        ("a", rows[0]),
+        ("b", {"data": rows, "total_pages": 1}),
+        ("c", {"data": [], "total_pages": 0}),
+    ):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(record) + "\n")
+    paths = sorted(tmp_path.iterdir())
+    source = sources.registry()["litellm_spend_logs"]
+    readings = [Reading(source.name) for _ in paths]
+    given = [(path, reading, ReadOptions()) for path, reading in zip(paths, readings, strict=True)]
+    batches = [
+        (file, row)
+        for files, batch in read_together(source, given)
+        for file, row in zip(files, batch.to_pylist(), strict=True)
+    ]
+    assert [(file, row["record"], row["input_tokens"]) for file, row in batches] == [
+        (0, 1, 1_000),
+        (1, 1, 1_000),
+        (1, 2, 300),
+    ]
+    assert [reading.not_calls for reading in readings] == [{}, {}, {"empty page": 1}]
+
+
+def test_g5_payloads_of_what_passed_through_are_counted_by_the_providers_own_answer(rows_of):
+    said = {
+        "call_type": "pass_through_endpoint",
+        "startTime": 1791270000.0,
+        "response_cost": 0,
+        "prompt_tokens": 0,
+        "model": "m",
+    }
+    rows = rows_of(
+        "litellm_callback",
+        said | {"id": "a", "messages": GEMINI_ASKED, "response": GEMINI},
+        said | {"id": "b", "messages": BEDROCK_ASKED, "response": BEDROCK},
+    )
+    assert_foreign_bodies_are_read(rows)
 
 
 @pytest.mark.parametrize("path", [SPEND, DUMP], ids=["json", "csv"])
@@ -580,6 +633,17 @@ def test_g5_g6_helicone_counts_by_its_bodies_and_else_by_what_can_be_told_of_its
     assert rows[2]["cache_write_tokens"] == 700
     # 80 of reasoning cannot lie inside 20
     assert [row["output_tokens"] for row in rows] == [60, 60, 300, None, 40, 100, None]
+
+
+@pytest.mark.parametrize("fold", [list, lambda rows: [{"data": rows, "error": None}]], ids=["rows", "page"])
+def test_g5_g6_helicone_keeps_bodies_of_gemini_and_bedrock_and_they_decide(rows_of, fold):
+    """Its columns leave out the thoughts of the one and the cache of the other."""
+    columns = {"prompt_tokens": 7, "completion_tokens": 5}
+    rows = [
+        helicone_row(**columns, provider="GOOGLE", request_body=GEMINI_ASKED, response_body=GEMINI),
+        helicone_row(**columns, provider="AWS", request_body=BEDROCK_ASKED, response_body=BEDROCK, request_id="b"),
+    ]
+    assert_foreign_bodies_are_read(rows_of("helicone", *fold(rows)))
 
 
 def test_g9_a_hit_and_a_failure_of_helicone_cost_nothing_and_a_success_without_a_cost_is_unknown(rows_of):

@@ -116,6 +116,9 @@ class Source(ABC):
     """JSON keys that are read, with their DuckDB types. Anything that may change its type is VARCHAR or JSON."""
     bodies: ClassVar[tuple[str, str] | None] = None
     """Columns with a request and its answer as any provider's own bodies: its SELECT sees them in OpenAI's words."""
+    pages: ClassVar[str] = ""
+    """JSON column that is a list of records where a record is a page of them: its SELECT sees those, each with the number
+    of its page as `document`, and of a page without any a single one with the empty list."""
     shape: ClassVar[str] = "lines"
     """lines: one JSON record a line. document: one JSON document, or several. csv, parquet: a table, a record a row.
     own: anything else, of which `records` makes JSON objects."""

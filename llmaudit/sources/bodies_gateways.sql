@@ -52,74 +52,12 @@ create or replace macro unescaped(x) as
 
 create or replace macro object_or_empty(x) as case when json_type(x) = 'OBJECT' then x else '{}' end;
 
-create or replace macro litellm_row() as
-    '{"request_id": "VARCHAR", "litellm_call_id": "VARCHAR", "call_type": "VARCHAR", "api_key": "VARCHAR", "spend": "VARCHAR",
-      "prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR", "startTime": "VARCHAR", "endTime": "VARCHAR", "completionStartTime": "VARCHAR",
-      "model": "VARCHAR", "model_group": "VARCHAR", "model_id": "VARCHAR", "custom_llm_provider": "VARCHAR", "user": "VARCHAR",
-      "end_user": "VARCHAR", "team_id": "VARCHAR", "session_id": "VARCHAR", "cache_hit": "VARCHAR", "status": "VARCHAR",
-      "request_tags": "JSON", "metadata": "JSON", "proxy_server_request": "JSON", "response": "JSON", "users": "JSON", "models": "JSON"}';
-
 create or replace macro litellm_spend_rows(rows) as table
 with
-    pages as (
-        select
-            record as line,
-            unread,
-            generate_subscripts(rs, 1) as nth,
-            unnest(rs) as r,
-            is_page
-        from
-            (
-                select
-                    record,
-                    unread,
-                    json_type(data) = 'ARRAY' as is_page,
-                    case
-                    when json_type(data) = 'ARRAY'
-                    then coalesce(nullif(from_json(data, '[' || litellm_row() || ']'), []), [null])
-                    else
-                        [
-                            struct_pack(
-                                request_id := request_id,
-                                litellm_call_id := litellm_call_id,
-                                call_type := call_type,
-                                api_key := api_key,
-                                spend := spend,
-                                prompt_tokens := prompt_tokens,
-                                completion_tokens := completion_tokens,
-                                startTime := startTime,
-                                endTime := endTime,
-                                completionStartTime := completionStartTime,
-                                model := model,
-                                model_group := model_group,
-                                model_id := model_id,
-                                custom_llm_provider := custom_llm_provider,
-                                "user" := "user",
-                                end_user := end_user,
-                                team_id := team_id,
-                                session_id := session_id,
-                                cache_hit := cache_hit,
-                                status := status,
-                                request_tags := request_tags,
-                                metadata := metadata,
-                                proxy_server_request := proxy_server_request,
-                                response := response,
-                                users := users,
-                                models := models
-                            )
-                        ]
-                    end as rs
-                from query_table(rows)
-            )
-    ),
     opened as (
         select
-            line,
-            unread,
-            is_page and r is null as is_empty_page,
-            -- Pages have a thousand rows at most; numbered like this they need not be sorted.
-            case when is_page then line + (line - (line >> 32 << 32) - 1) * 9999 + nth - 1 else line end as record,
-            unnest(r),
+            *,
+            coalesce(json_type(data) = 'ARRAY', false) as is_empty_page,
             unwrapped(r.metadata) as details,
             unwrapped(r.response) as body,
             unwrapped(r.proxy_server_request) as sent,
@@ -127,7 +65,7 @@ with
             coalesce(lower(r.cache_hit) = 'true', false) as is_hit,
             regexp_matches(cast(r.proxy_server_request as varchar), '(?i)redacted[-_]by[-_]litell?m|litellm_truncated') as is_hidden,
             regexp_matches(cast(r.response as varchar), '(?i)redacted[-_]by[-_]litell?m|litellm_truncated') as is_answer_hidden
-        from pages
+        from query_table(rows) as r
     ),
     worded as (
         select
@@ -190,7 +128,7 @@ with
     )
 select
     record,
-    line as document,
+    document,
     unread,
     case
         when is_summary or is_empty_page

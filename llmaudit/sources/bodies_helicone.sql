@@ -1,39 +1,11 @@
 -- Rows of Helicone, from its API, its exporter or a table. Tokens of a body that is there are the provider's own;
 -- else its columns, of which newer rows leave the cache and the reasoning out.
-create or replace macro helicone_row() as
-    '{"request_id": "VARCHAR", "response_id": "VARCHAR", "request_created_at": "VARCHAR", "response_created_at": "VARCHAR", "response_status": "VARCHAR",
-      "request_body": "JSON", "response_body": "JSON", "request_properties": "JSON", "properties": "JSON", "request_user_id": "VARCHAR",
-      "provider": "VARCHAR", "model": "VARCHAR", "request_model": "VARCHAR", "response_model": "VARCHAR", "model_override": "VARCHAR",
-      "delay_ms": "VARCHAR", "time_to_first_token": "VARCHAR", "prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR",
-      "prompt_cache_read_tokens": "VARCHAR", "prompt_cache_write_tokens": "VARCHAR", "reasoning_tokens": "VARCHAR",
-      "prompt_audio_tokens": "VARCHAR", "completion_audio_tokens": "VARCHAR", "cost": "VARCHAR", "costUSD": "VARCHAR",
-      "cache_reference_id": "VARCHAR", "request_path": "VARCHAR"}';
-
 create or replace macro helicone_rows(rows) as table
 with
-    pages as (
-        select line, unread, generate_subscripts(rs, 1) as nth, unnest(rs) as r, is_page
-        from
-            (
-                select
-                    record as line,
-                    unread,
-                    json_type(data) = 'ARRAY' as is_page,
-                    case
-                        when json_type(data) = 'ARRAY'
-                        then coalesce(nullif(from_json(data, '[' || helicone_row() || ']'), []), [null])
-                        else [struct_pack("request_id" := "request_id", "response_id" := "response_id", "request_created_at" := "request_created_at", "response_created_at" := "response_created_at", "response_status" := "response_status", "request_body" := "request_body", "response_body" := "response_body", "request_properties" := "request_properties", "properties" := "properties", "request_user_id" := "request_user_id", "provider" := "provider", "model" := "model", "request_model" := "request_model", "response_model" := "response_model", "model_override" := "model_override", "delay_ms" := "delay_ms", "time_to_first_token" := "time_to_first_token", "prompt_tokens" := "prompt_tokens", "completion_tokens" := "completion_tokens", "prompt_cache_read_tokens" := "prompt_cache_read_tokens", "prompt_cache_write_tokens" := "prompt_cache_write_tokens", "reasoning_tokens" := "reasoning_tokens", "prompt_audio_tokens" := "prompt_audio_tokens", "completion_audio_tokens" := "completion_audio_tokens", "cost" := "cost", "costUSD" := "costUSD", "cache_reference_id" := "cache_reference_id", "request_path" := "request_path")]
-                    end as rs
-                from query_table(rows)
-            )
-    ),
     opened as (
         select
-            line,
-            unread,
-            is_page and r is null as is_empty_page,
-            case when is_page then line + (line - (line >> 32 << 32) - 1) * 9999 + nth - 1 else line end as record,
-            unnest(r),
+            *,
+            coalesce(json_type(data) = 'ARRAY', false) as is_empty_page,
             unescaped(r.request_body) as sent,
             unescaped(r.response_body) as got,
             unescaped(coalesce(r.properties, r.request_properties)) as labels,
@@ -41,7 +13,7 @@ with
             as_utc_anyway(r.request_created_at) as started_at,
             as_utc_anyway(r.response_created_at) as ended_at,
             coalesce(r.cache_reference_id not in ('', '00000000-0000-0000-0000-000000000000'), false) as is_hit
-        from pages
+        from query_table(rows) as r
     ),
     bodies as (
         select
@@ -94,7 +66,7 @@ with
     )
 select
     record,
-    line as document,
+    document,
     unread,
     case
         when is_empty_page

@@ -1,16 +1,3 @@
-create or replace macro langfuse_row() as
-    '{"id": "VARCHAR", "type": "VARCHAR", "name": "VARCHAR", "level": "VARCHAR", "environment": "VARCHAR", "model": "VARCHAR", "latency": "VARCHAR",
-      "traceId": "VARCHAR", "trace_id": "VARCHAR", "projectId": "VARCHAR", "project_id": "VARCHAR",
-      "parentObservationId": "VARCHAR", "parent_observation_id": "VARCHAR", "startTime": "VARCHAR", "start_time": "VARCHAR",
-      "endTime": "VARCHAR", "end_time": "VARCHAR", "completionStartTime": "VARCHAR", "completion_start_time": "VARCHAR",
-      "timeToFirstToken": "VARCHAR", "statusMessage": "VARCHAR", "status_message": "VARCHAR",
-      "providedModelName": "VARCHAR", "provided_model_name": "VARCHAR", "modelParameters": "JSON", "model_parameters": "JSON",
-      "usageDetails": "JSON", "usage_details": "JSON", "usage": "JSON", "inputUsage": "VARCHAR", "outputUsage": "VARCHAR",
-      "promptTokens": "VARCHAR", "completionTokens": "VARCHAR", "costDetails": "JSON", "cost_details": "JSON",
-      "totalCost": "VARCHAR", "total_cost": "VARCHAR", "calculatedTotalCost": "VARCHAR", "userId": "VARCHAR", "user_id": "VARCHAR",
-      "sessionId": "VARCHAR", "session_id": "VARCHAR", "traceName": "VARCHAR", "trace_name": "VARCHAR",
-      "traceTags": "JSON", "tags": "JSON", "metadata": "JSON", "input": "JSON", "output": "JSON"}';
-
 -- Sum of the buckets whose names match; null if none does.
 create or replace macro bucket_sum(buckets, pattern) as
     list_sum(
@@ -95,28 +82,12 @@ create or replace macro answer_of(made) as
 
 create or replace macro langfuse_rows(rows) as table
 with
-    pages as (
-        select line, unread, generate_subscripts(rs, 1) as nth, unnest(rs) as r, is_page
-        from
-            (
-                select
-                    record as line,
-                    unread,
-                    json_type(data) = 'ARRAY' as is_page,
-                    case
-                        when json_type(data) = 'ARRAY'
-                        then coalesce(nullif(from_json(data, '[' || langfuse_row() || ']'), []), [null])
-                        else [struct_pack("id" := "id", "type" := "type", "name" := "name", "level" := "level", "environment" := "environment", "model" := "model", "latency" := "latency", "traceId" := "traceId", "trace_id" := "trace_id", "projectId" := "projectId", "project_id" := "project_id", "parentObservationId" := "parentObservationId", "parent_observation_id" := "parent_observation_id", "startTime" := "startTime", "start_time" := "start_time", "endTime" := "endTime", "end_time" := "end_time", "completionStartTime" := "completionStartTime", "completion_start_time" := "completion_start_time", "timeToFirstToken" := "timeToFirstToken", "statusMessage" := "statusMessage", "status_message" := "status_message", "providedModelName" := "providedModelName", "provided_model_name" := "provided_model_name", "modelParameters" := "modelParameters", "model_parameters" := "model_parameters", "usageDetails" := "usageDetails", "usage_details" := "usage_details", "usage" := "usage", "inputUsage" := "inputUsage", "outputUsage" := "outputUsage", "promptTokens" := "promptTokens", "completionTokens" := "completionTokens", "costDetails" := "costDetails", "cost_details" := "cost_details", "totalCost" := "totalCost", "total_cost" := "total_cost", "calculatedTotalCost" := "calculatedTotalCost", "userId" := "userId", "user_id" := "user_id", "sessionId" := "sessionId", "session_id" := "session_id", "traceName" := "traceName", "trace_name" := "trace_name", "traceTags" := "traceTags", "tags" := "tags", "metadata" := "metadata", "input" := "input", "output" := "output")]
-                    end as rs
-                from query_table(rows)
-            )
-    ),
     opened as (
         select
-            line,
+            record,
+            document,
             unread,
-            is_page and r is null as is_empty_page,
-            case when is_page then line + (line - (line >> 32 << 32) - 1) * 9999 + nth - 1 else line end as record,
+            coalesce(json_type(data) = 'ARRAY', false) as is_empty_page,
             nullif(r.id, '') as id,
             upper(r.type) as kind,
             r.level as level,
@@ -148,7 +119,7 @@ with
             unwrapped(r.metadata) as metadata,
             r.input as input,
             r.output as output
-        from pages
+        from query_table(rows) as r
     ),
     parsed as (
         select
@@ -170,7 +141,7 @@ with
     )
 select
     record,
-    line as document,
+    document,
     unread,
     case
         when is_empty_page

@@ -51,6 +51,7 @@ _JSON = (
 class Helicone(Source):
     name = "helicone"
     witness = 2
+    pages = "data"
     bodies = ("request_body", "response_body")
     columns: ClassVar[Mapping[str, str]] = dict.fromkeys(_TEXT, "VARCHAR") | dict.fromkeys(_JSON, "JSON")
     caveats: ClassVar[Mapping[str, str]] = {

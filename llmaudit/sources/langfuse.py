@@ -72,6 +72,7 @@ _JSON = (
 class Langfuse(Source):
     name = "langfuse"
     witness = 3
+    pages = "data"
     columns: ClassVar[Mapping[str, str]] = dict.fromkeys(_TEXT, "VARCHAR") | dict.fromkeys(_JSON, "JSON")
 
     def matches(self, peek: Peek) -> bool:

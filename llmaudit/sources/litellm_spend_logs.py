@@ -41,6 +41,7 @@ _TEXT = (
 class LitellmSpendLogs(Source):
     name = "litellm_spend_logs"
     witness = 2
+    pages = "data"
     bodies = ("proxy_server_request", "response")
     columns: ClassVar[Mapping[str, str]] = dict.fromkeys(_TEXT, "VARCHAR") | dict.fromkeys(_JSON, "JSON")
 

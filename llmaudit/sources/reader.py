@@ -164,6 +164,8 @@ def _open_together(
         f"create view raw as select {places}[file_index::bigint + 1] + row_number() over () as record, false as unread, * "
         f"from {_json(source, [paths[file] for file in numbers], longest_line)}"
     )
+    if source.pages:
+        _leaf_through(con, source)
     if any(foreign for _, _, foreign in whole):
         _in_one_language(con, source)
     return set(numbers)
@@ -255,10 +257,28 @@ def _open_lines(con: duckdb.DuckDBPyConnection, source: Source, path: Path, long
         f"create view raw as select row_number() over () as record, {_all_null(source.columns)} as unread, * "
         f"from {_json(source, [path], longest_line)}"
     )
+    if source.pages:
+        _leaf_through(con, source)
+
+
+def _leaf_through(con: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Make `raw` the records on the pages. A page has ten thousand at most: numbered by that they need not be sorted."""
+    plain = [name for name in source.columns if name != source.pages]
+    shape = ", ".join(f'"{name}": "{source.columns[name]}"' for name in plain)
+    itself = ", ".join(f'"{name}" := "{name}"' for name in plain)
+    con.execute("alter view raw rename to pages")
+    con.execute(
+        f"create view raw as select case when is_page then record + (record - (record >> {RECORD_BITS} << {RECORD_BITS}) - 1) * 9999 + nth - 1 "
+        f'else record end as record, record as document, unread, case when is_page and found is null then page end as "{source.pages}", unnest(found) '
+        f"from (select record, unread, page, is_page, generate_subscripts(on_it, 1) as nth, unnest(on_it) as found "
+        f"""from (select record, unread, "{source.pages}" as page, coalesce(json_type("{source.pages}") = 'ARRAY', false) as is_page, """
+        f"case when is_page then coalesce(nullif(from_json(page, {_literal(f'[{{{shape}}}]')}), []), [null]) "
+        f"else [struct_pack({itself})] end as on_it from pages))"
+    )
 
 
 def _close_lines(con: duckdb.DuckDBPyConnection) -> None:
-    for view in ("raw", "records", "own_words", "file_columns"):
+    for view in ("raw", "records", "own_words", "file_columns", "pages"):
         con.execute(f"drop view if exists {view}")
     con.execute("drop table if exists held")
 
@@ -288,7 +308,8 @@ def _is_foreign(source: Source) -> str:
     if source.bodies is None:
         return "false"
     asked, answered = source.bodies
-    return f'asks_foreign("{asked}") or answers_foreign("{answered}")'
+    on_a_page = f' or asks_foreign("{source.pages}") or answers_foreign("{source.pages}")' if source.pages else ""
+    return f'asks_foreign("{asked}") or answers_foreign("{answered}"){on_a_page}'
 
 
 def _hold_foreign(con: duckdb.DuckDBPyConnection, source: Source) -> bool:
