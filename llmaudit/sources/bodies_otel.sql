@@ -1,3 +1,17 @@
+-- OTLP whose writer kept the names of its protocol, with underscores, in the names of its JSON.
+create or replace macro otlp_spelt(x) as
+    try_cast(
+        list_reduce(
+            [
+                'scopeSpans', 'scopeLogs', 'logRecords', 'instrumentationLibrarySpans', 'traceId', 'traceState', 'spanId', 'parentSpanId', 'eventName',
+                'startTimeUnixNano', 'endTimeUnixNano', 'timeUnixNano', 'observedTimeUnixNano',
+                'stringValue', 'intValue', 'doubleValue', 'boolValue', 'arrayValue', 'kvlistValue'
+            ],
+            lambda text, name : regexp_replace(text, concat('"', lower(regexp_replace(name, '([A-Z])', '_\1', 'g')), '"(\s*:)'), concat('"', name, '"\1'), 'g'),
+            cast(x as varchar)
+        ) as json
+    );
+
 -- Attributes of OTLP as a map of texts. Lists and maps among them stay JSON; of two equal keys the first counts.
 create or replace macro otel_attributes(attributes) as
     list_transform(

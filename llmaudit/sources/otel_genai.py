@@ -21,14 +21,18 @@ class OtelGenai(Source):
         "resourceSpans": "JSON",
         "resourceLogs": "JSON",
         "resourceMetrics": "VARCHAR",
+        "resource_spans": "JSON",
+        "resource_logs": "JSON",
+        "resource_metrics": "VARCHAR",
     }
 
     def matches(self, peek: Peek) -> bool:
         """A batch may start with spans that are no calls: any file of traces is taken, logs and metrics if they say so."""
-        if not peek.keys & {"resourceLogs", "resourceMetrics"}:
-            return peek.has("resourceSpans")
+        if peek.keys & {"resourceSpans", "resource_spans"}:
+            return True
         words = ('"gen_ai.', '"llm.', '"openinference.', '"traceloop.')
-        return peek.has("resourceSpans") or any(word in peek.head for word in words)
+        others = {"resourceLogs", "resource_logs", "resourceMetrics", "resource_metrics"}
+        return bool(peek.keys & others) and any(word in peek.head for word in words)
 
 
 SOURCE = OtelGenai()

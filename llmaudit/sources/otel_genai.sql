@@ -1,9 +1,18 @@
 with
-    batches as (
+    spelt as (
         select
             record as line,
             unread,
-            resourcemetrics is not null as is_metrics,
+            coalesce(resourcemetrics, resource_metrics) is not null as is_metrics,
+            coalesce(resourcespans, otlp_spelt(resource_spans)) as resourcespans,
+            coalesce(resourcelogs, otlp_spelt(resource_logs)) as resourcelogs
+        from raw
+    ),
+    batches as (
+        select
+            line,
+            unread,
+            is_metrics,
             flatten(
                 list_transform(
                     from_json(
@@ -35,7 +44,7 @@ with
                     )
                 )
             ) as logs
-        from raw
+        from spelt
     ),
     items as (
         select line, unread, is_metrics, generate_subscripts(found, 1) as nth, unnest(found) as i
