@@ -22,6 +22,7 @@ OURS = (
     "litellm_spend_logs_csv",
     "langfuse",
     "langfuse_csv",
+    "langfuse_parquet",
     "otel_genai",
     "helicone",
     "helicone_csv",
@@ -404,6 +405,8 @@ def test_spend_rows_with_fields_missing_or_of_another_type_are_kept(reading_of):
 # --- Langfuse -------------------------------------------------------------------------------------
 
 OBSERVATIONS, TABLE = SAMPLES / "langfuse" / "observations.jsonl", SAMPLES / "langfuse_csv" / "observations.csv"
+COLUMNS = SAMPLES / "langfuse_parquet" / "observations.parquet"
+COUNTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
 def observation(usage=None, **fields):
@@ -462,8 +465,37 @@ def test_g5_g6_every_spelling_of_a_bucket_is_counted_once(rows_of):
     assert [tuple(row[name] for name in names) for row in rows] == [counts for _, counts in SPELLINGS]
 
 
+def test_observations_in_parquet_say_what_the_lines_say():
+    same = (
+        "call_key",
+        "started_at",
+        "duration_ms",
+        "first_token_ms",
+        "request_model",
+        "status",
+        "reported_cost_usd",
+        *COUNTS,
+        "messages",
+        "output_text",
+        "team",
+    )
+    assert [[row[name] for name in same] for row in sample(COLUMNS)[0]] == [[row[name] for name in same] for row in sample(OBSERVATIONS)[0]]  # fmt: skip
+
+
+def test_an_observation_delivered_before_its_usage_was_known_is_one_call(tmp_path):
+    """Both hold the prompt: of the first, nothing is counted but what its text is estimated at."""
+    early = observation(input=[{"role": "user", "content": "Which rope floats?"}], output="Polypropylene.")
+    late = early | {"usageDetails": {"input": 100, "output": 50, "total": 150}}
+    logged = tmp_path / "x.jsonl"
+    logged.write_text("".join(json.dumps(row) + "\n" for row in (early, late)))
+    place = tmp_path / "lake"
+    ingest(Lake.open(place, create=True), [str(logged)], spool=tmp_path)
+    sql = "select input_tokens, output_tokens, usage_source from requests"
+    assert asking.ask(AuditConfig(lake=place, engine_options={"threads": "2"}), sql).rows() == [(100, 50, "reported")]
+
+
 def test_g10_times_of_langfuse_are_utc_with_and_without_a_zone():
-    for path in (OBSERVATIONS, TABLE):
+    for path in (OBSERVATIONS, TABLE, COLUMNS):
         row = read_file(path, timezone="America/New_York")[0][0]
         assert row["started_at"].isoformat() == "2026-10-07T10:00:00"
         assert (row["duration_ms"], row["first_token_ms"]) == (2_500, 600)
@@ -592,6 +624,27 @@ def test_texts_are_read_from_all_three_spellings():
 def test_a_span_is_told_by_its_trace_where_the_response_has_no_id(rows_of):
     first, again, other = rows_of("otel_genai", spans(span("1", **CHAT), span("1", **CHAT), span("2", **CHAT)))
     assert first["call_key"] == again["call_key"] != other["call_key"]
+
+
+def test_spans_whose_names_have_underscores_are_the_same_calls(rows_of):
+    told = span("1", **CHAT, gen_ai__usage__input_tokens=number(120), gen_ai__response__id=words("span_id"))
+    snake = json.dumps(spans(told))
+    for name in (
+        "resourceSpans",
+        "scopeSpans",
+        "traceId",
+        "spanId",
+        "parentSpanId",
+        "startTimeUnixNano",
+        "endTimeUnixNano",
+        "stringValue",
+        "intValue",
+    ):
+        snake = snake.replace(f'"{name}"', '"' + "".join(f"_{c.lower()}" if c.isupper() else c for c in name) + '"')
+    assert '"string_value": "span_id"' in snake
+    [ours] = rows_of("otel_genai", snake)
+    [theirs] = rows_of("otel_genai", spans(told))
+    assert (ours, ours["input_tokens"], ours["provider_id"]) == (theirs, 120, "span_id")
 
 
 def test_batches_of_another_shape_lose_no_record(reading_of):

@@ -4,7 +4,8 @@
 -- params:   since, until
 -- columns:  REQUESTS, model, billable, stratum
 with
-    -- An id that one file gives to calls of different content names no single call.
+    -- An id that one file gives to calls of different content names no single call. An estimate is none:
+    -- what was delivered before its usage was known is the same call.
     reused as (
         select distinct call_key
         from
@@ -13,7 +14,10 @@ with
                 from request_rows as r
                 semi join batches as b on r.batch_id = b.batch_id and r.source_file = b.path
                 group by r.call_key, r.source_file
-                having min(r.prompt_hash) <> max(r.prompt_hash) or min(r.input_tokens) <> max(r.input_tokens)
+                having
+                    min(r.prompt_hash) <> max(r.prompt_hash)
+                    or min(r.input_tokens) filter (where r.usage_source = 'reported')
+                    <> max(r.input_tokens) filter (where r.usage_source = 'reported')
             ) as mixed
     ),
     committed as (

@@ -9,7 +9,8 @@ with
         from request_rows as r
         semi join batches as b on r.batch_id = b.batch_id and r.source_file = b.path
     ),
-    -- An id that one file gives to calls of different content names no single call.
+    -- An id that one file gives to calls of different content names no single call. An estimate is none:
+    -- what was delivered before its usage was known is the same call.
     reused as (
         select distinct call_key
         from
@@ -17,7 +18,10 @@ with
                 select call_key, source_file
                 from kept
                 group by call_key, source_file
-                having min(prompt_hash) <> max(prompt_hash) or min(input_tokens) <> max(input_tokens)
+                having
+                    min(prompt_hash) <> max(prompt_hash)
+                    or min(input_tokens) filter (where usage_source = 'reported')
+                    <> max(input_tokens) filter (where usage_source = 'reported')
             ) as mixed
     ),
     calls as (
