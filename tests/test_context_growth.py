@@ -414,6 +414,56 @@ def test_without_texts_only_the_examples_are_unknown(tmp_path, audited):
         assert found[name] == evidence(audited)[name]
 
 
+ASKED = "What is left of the lamp?"
+CALLED = {"id": "t", "type": "function", "function": {"name": "stock", "arguments": "{}"}}
+RESULTS = {
+    "chat": ("openai", "messages", {"role": "tool", "tool_call_id": "t", "content": "seven"}),
+    "responses": ("openai", "input", {"type": "function_call_output", "call_id": "t", "output": "seven"}),
+    "messages": (
+        "anthropic",
+        "messages",
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "seven"}]},
+    ),
+    "converse": (
+        "aws.bedrock",
+        "messages",
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "t", "content": [{"text": "seven"}]}}]},
+    ),
+    "gemini": (
+        "gcp.gemini",
+        "contents",
+        {"role": "user", "parts": [{"functionResponse": {"name": "stock", "response": {"left": "seven"}}}]},
+    ),
+}
+"""Where each provider's request says what a tool answered."""
+
+
+@pytest.mark.parametrize("form", RESULTS)
+def test_results_of_tools_are_known_in_every_providers_words(tmp_path, form):
+    provider, where, result = RESULTS[form]
+    text = [{"text": ASKED}]
+    asked = {
+        "role": "user",
+        **({"parts": text} if where == "contents" else {"content": text if form == "converse" else ASKED}),
+    }
+
+    def row(name, *messages):
+        return {
+            "timestamp": "2026-10-01T09:00:00Z",
+            "request_id": name,
+            "provider": provider,
+            "request": {"model": "m", where: list(messages)},
+            "response": {"model": "m", "usage": {"input_tokens": 10, "output_tokens": 1}},
+        }
+
+    log = write_log(tmp_path / "log.jsonl", [row("asked", asked), row("told", asked, result)])
+    with llmaudit.audit(log, levers=["context_growth"]) as audit:
+        told = audit.sql("select request_id, prompt_bytes, tool_result_bytes from requests order by request_id").rows()
+    (_, asked_bytes, none), (_, all_bytes, result_bytes) = told
+    assert none == 0
+    assert result_bytes == all_bytes - asked_bytes >= len("seven")
+
+
 def test_single_questions_are_no_growth(tmp_path):
     rows = [row for row in agent(60, 2) if row["request_id"].endswith("-0")]
     with llmaudit.audit(write_log(tmp_path / "asked.jsonl", rows), levers=["context_growth"]) as audit:

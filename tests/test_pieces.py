@@ -45,3 +45,15 @@ def test_the_system_prompt_is_the_one_beside_the_messages_or_else_the_first_amon
 @pytest.mark.parametrize("content", ["[{not json", "[{}]", '[{"text": null}]'])
 def test_contents_that_only_look_like_parts_are_themselves(content):
     assert pieces({"messages": [f"user{UNIT}{content}"]}).first_user().to_pylist() == [content]
+
+
+def test_bytes_of_results_are_those_of_messages_that_bring_them():
+    part = json.dumps([{"type": "tool_result", "content": "left"}])
+    late = json.dumps([{"type": "text", "text": "x" * 600}, {"type": "tool_result", "content": "left"}])
+    found = pieces(
+        {"tools_text": '["tool_result"]', "messages": [f"user{UNIT}ask", f"tool{UNIT}four", f"user{UNIT}{part}"]},
+        {"system_text": '{"tool_result"', "messages": [f'user{UNIT}the word "tool_result"', f"user{UNIT}{late}"]},
+        {"messages": []},
+        {},
+    )
+    assert found.tool_result_bytes().to_pylist() == [4 + len(part), 0, 0, None]

@@ -42,10 +42,13 @@ PART_TYPES = frozenset(
 )
 
 _TOOL_RESULT = (
-    rf"(?s)\A(?:(?:tool|function|ipython){UNIT}"
-    rf'|[^{UNIT}]*{UNIT}[\[{{].{{0,512}}?"(?:tool_result|toolResult|functionResponse|function_response|function_call_output)")'
+    rf"(?s)\A(?:(?:tool|function|ipython|[a-z_]+_call_output){UNIT}"
+    rf'|[^{UNIT}]*{UNIT}[\[{{].*"(?:tool_result|toolResult|functionResponse|function_response|function_call_output)")'
 )
 """A message of a tool's own role, or one in parts of which one of the first says that it is a result."""
+
+_TOLD_BY = 512
+"""Bytes of a message that tell whether it brings a result."""
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -189,7 +192,8 @@ class Pieces:
 
     def tool_result_bytes(self) -> pa.Array:
         """Bytes of content of the messages that bring results of tools."""
-        brings = flags(pc.match_substring_regex(self.texts, _TOOL_RESULT))[self.codes]
+        starts = pc.binary_slice(self.texts.cast(pa.binary()), 0, _TOLD_BY)
+        brings = flags(pc.match_substring_regex(starts, _TOOL_RESULT))[self.codes]
         return self._content_bytes(brings & (self.kinds == MESSAGE))
 
     def _content_bytes(self, counted: Flags) -> pa.Array:
