@@ -388,6 +388,8 @@ def test_long_prompts_of_results_are_cleared(tmp_path):
     log = write_log(tmp_path / "agent.jsonl", agent(3, 15, result_words=8_000))
     with llmaudit.audit(log, levers=["context_growth"]) as audit:
         found = evidence(audit)
+        [action] = audit.findings()["action"]
+    assert action.startswith("Clear results of tools")
     assert found["policy"] == "clear"
     assert found["clear_after_tokens"] in (32_000, 64_000)
     assert found["clearings"] >= 3
@@ -537,6 +539,7 @@ def test_examples_are_priced_at_what_they_cost_and_in_no_plan(tmp_path, cached, 
     finding, plan = finding_of(tmp_path, rows)
     assert finding["evidence"]["fixed_examples_share"] == 40 * 860 / (40 * 965 + 10 * 105)
     assert finding["evidence"]["policy"] == "none"
+    assert finding["action"].startswith("Leave the examples")
     tokens = 1_000 * 860 // 965
     assert (finding["saving_usd"]["low"], finding["saving_usd"]["expected"]) == (0, 0)
     assert finding["saving_usd"]["high"] == 40 * tokens * rate

@@ -166,9 +166,10 @@ class Lever(ABC):
     def evidence(self, engine: Engine, usage: str) -> str | None:
         """A table with one row per (`endpoint`, `model`) whose further columns go into the findings' evidence.
 
-        `usage` is the log before any lever. A row without a saving becomes a finding of $0 all the same. Two columns
+        `usage` is the log before any lever. A row without a saving becomes a finding of $0 all the same. Three columns
         mean more: `low_factor` and `high_factor` say what share of the saving is left at the ends of the lever's
-        own doubt (an agreement of 0.91 to 0.97), and widen the interval.
+        own doubt (an agreement of 0.91 to 0.97), and widen the interval; `action` is what to do there, where that is
+        not what the lever says everywhere.
         """
         del usage
         if self.evidence_query is None:

@@ -65,6 +65,7 @@ EVIDENCE = pa.schema(
         ("summary_tokens", pa.int64()),
         ("clearings", pa.int64()),
         ("cleared_tokens", pa.int64()),
+        ("action", pa.string()),
     ]
 )
 """`resent_ratio`: input tokens of conversations for each token of their longest prompts. Shares are of their input tokens:
@@ -94,7 +95,7 @@ class ContextGrowth(Lever):
     stage = Stage.SHRINK
     rank = 3
     grade = "C"
-    action = "Compact these conversations, or clear old results of tools, at the bar the evidence names, all at once and not call by call, and keep the last steps as they are."
+    action = "Compact these conversations at the bar the evidence names, all at once and not call by call, and keep the last steps as they are."
     effort = "days"
     risk = "medium"
     scope = ("session_id",)
@@ -136,6 +137,7 @@ class ContextGrowth(Lever):
             "where the policy is clear, results of tools from before these steps are not looked at again",
             "the summary is written by the same model in one further call, which is in the number",
             "conversations are as long as they were, and no tool is called again for what was left out",
+            "the high end of a finding of $0: answers stay right without the examples that prompts begin with",
         )
 
     def prepare(self, engine: Engine) -> None:
@@ -169,10 +171,11 @@ class ContextGrowth(Lever):
         grown = {place: row for place, row in sums.items() if _is_growth(row)}
         shown = {place for place, contents in held.items() if (contents.example_share or 0) >= LEAST_EXAMPLES}
         rows = [
-            _growth(place, grown.get(place)) | _examples(held.get(place)) | _policy_found(done.get(place))
+            _growth(place, grown.get(place)) | _examples(held.get(place)) | done.get(place, _AS_IT_WAS)
             for place in dict.fromkeys((*grown, *sorted(shown, key=str)))
         ]
-        engine.put(f"{self.name}_evidence", pa.Table.from_pylist(rows, schema=EVIDENCE))
+        told = [row | {"action": _action(row)} for row in rows]
+        engine.put(f"{self.name}_evidence", pa.Table.from_pylist(told, schema=EVIDENCE))
         return f"{self.name}_evidence"
 
     def if_it_holds(self) -> Lever | None:
@@ -260,27 +263,33 @@ class ContextGrowth(Lever):
         columns = [calls["request_id"], *(pa.array(done.counts[name]) for name in CHANGED), pa.array(done.shortens)]
         return pa.table(columns, schema=HITS).filter(changed)
 
-    def _done(self, engine: Engine, usage: str) -> dict[tuple[str | None, str | None], dict[str, int]]:
+    def _done(self, engine: Engine, usage: str) -> dict[tuple[str | None, str | None], dict[str, Any]]:
         """How often each endpoint and model is shortened, at which bar, and by how much."""
         places = engine.fetch(
             queries.run(engine, "context_places", params={"fewest_calls": self._fewest_calls})
         ).to_pylist()
         whose = {row["conversation"]: (row["endpoint"], row["model"]) for row in places}
-        found: dict[tuple[str | None, str | None], dict[str, int]] = {}
+        found: dict[tuple[str | None, str | None], dict[str, Any]] = {}
         for calls, clears, done in self._shortened(engine, usage):
             at = np.flatnonzero(done.shortens)
             counted = done.gone_tokens if clears else done.summary_tokens
+            policy, times, sums = _CLEARED if clears else _COMPACTED
             for number, bar, tokens in zip(
                 _ints(calls["conversation"])[at].tolist(),
                 _ints(calls["bar_tokens"])[at].tolist(),
                 counted[at].tolist(),
                 strict=True,
             ):
-                known = found.setdefault(whose[number], {"bar": bar, "clears": clears, "times": 0, "tokens": 0})
-                known["times"] += 1
-                known["tokens"] += tokens
+                known = found.setdefault(whose[number], dict(_AS_IT_WAS))
+                known |= {"policy": policy, f"{policy}_after_tokens": bar}
+                known[times] += 1
+                known[sums] += tokens
         return found
 
+
+_COMPACTED = ("compact", "compactions", "summary_tokens")
+_CLEARED = ("clear", "clearings", "cleared_tokens")
+_AS_IT_WAS = {"policy": "none", "compactions": 0, "summary_tokens": 0, "clearings": 0, "cleared_tokens": 0}
 
 _PARTS = (
     ("cache_audio_read_tokens", "cache_read_tokens"),
@@ -331,22 +340,19 @@ def _growth(place: tuple[str | None, str | None], row: Mapping[str, int] | None)
     }
 
 
+def _action(row: Mapping[str, Any]) -> str | None:
+    """What to do where it is not to compact."""
+    if row["policy"] == "compact":
+        return None
+    if row["policy"] == "clear":
+        return "Clear results of tools at the bar the evidence names, all at once and not call by call, and keep those of the last steps."
+    if (row["fixed_examples_share"] or 0) >= LEAST_EXAMPLES:
+        return "Leave the examples that prompts begin with out of a share of these calls, and out of all where the answers stay right."
+    return "Leave these conversations as they are: reading what is sent again from the cache costs less than leaving it out."
+
+
 def _examples(held: histories.Contents | None) -> dict[str, Any]:
     return {"fixed_examples_share": held.example_share if held else None}
-
-
-def _policy_found(done: Mapping[str, int] | None) -> dict[str, Any]:
-    clears, sums_up = bool(done and done["clears"]), bool(done and not done["clears"])
-    bar, times, tokens = (done["bar"], done["times"], done["tokens"]) if done else (None, 0, 0)
-    return {
-        "policy": "clear" if clears else "compact" if sums_up else "none",
-        "compact_after_tokens": bar if sums_up else None,
-        "clear_after_tokens": bar if clears else None,
-        "compactions": times if sums_up else 0,
-        "summary_tokens": tokens if sums_up else 0,
-        "clearings": times if clears else 0,
-        "cleared_tokens": tokens if clears else 0,
-    }
 
 
 def _multiples(engine: Engine) -> dict[Place, dict[str, float]]:
