@@ -145,6 +145,7 @@ def tables_of(engine: Engine, config: AuditConfig) -> str:
     """What falls into the window, each thing once: `charges`, `aggregates` and, returned, the calls."""
     for name in ("charges", "aggregates"):
         queries.run(engine, name, params=_window(config))
+    queries.run(engine, "same_spans")
     if config.owners is None and not config.sample_rates:
         return queries.run(engine, "calls", params=_window(config))
     merged = queries.run(engine, "calls", into="merged_calls", params=_window(config))

@@ -80,3 +80,26 @@ def test_g14_an_observation_on_the_edge_of_two_windows_of_langfuse_is_one_call(t
     rows, report = audited(tmp_path, edge, later)
     assert len(rows) == 1
     assert report["totals"]["cost_usd"] == Decimal("0.0035")
+
+
+def details(**fields):
+    """What a span's log record tells: the texts, and no id of the provider's."""
+    [item] = trace(None)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    said = [{"role": "user", "parts": [{"type": "text", "content": "Is it oak?"}]}]
+    texts = {"key": "gen_ai.input.messages", "value": {"stringValue": json.dumps(said)}}
+    record = item | {
+        "eventName": "gen_ai.client.inference.operation.details",
+        "timeUnixNano": str((AT + 2) * 10**9),
+        "attributes": [*item["attributes"], texts],
+    }
+    return {"resourceLogs": [{"scopeLogs": [{"logRecords": [record | fields]}]}]}
+
+
+def test_a_span_and_its_log_in_two_files_are_one_call_also_where_only_the_span_has_the_providers_id(tmp_path):
+    rows, report = audited(tmp_path, trace("chatcmpl-1"), details(), gateway_log("chatcmpl-1", messages=None))
+    [row] = rows
+    assert (row["source"], row["session_id"], row["team"]) == ("litellm_callback", "visit-1", "shop")
+    assert row["prompt_hash"] is not None
+    assert row["cost_usd"] == Decimal("0.0035")  # 1,000 at 2.50 and 100 at 10.00 a million
+    rows, _ = audited(tmp_path, trace("chatcmpl-1"), details(spanId="c" * 16))
+    assert len(rows) == 2

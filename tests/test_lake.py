@@ -104,6 +104,7 @@ def merged(lake):
     """Calls as every reader sees them."""
     duckdb = opened(lake)
     try:
+        queries.run(duckdb, "same_spans")
         return pl.DataFrame(duckdb.fetch(queries.run(duckdb, "calls", params=ALWAYS))).sort("request_id")
     finally:
         duckdb.close()
@@ -404,6 +405,7 @@ def sampled(lake, per_stratum):
     """The sample as detectors see it: endpoint, prompt and answer by call."""
     duckdb = opened(lake)
     try:
+        queries.run(duckdb, "same_spans")
         queries.run(duckdb, "calls", params=ALWAYS)
         found = sample.load(duckdb, per_stratum=per_stratum)
     finally:

@@ -115,6 +115,7 @@ class Intake:
             if "source_modes" in queries.load("calls").listed("reads"):
                 modes = pa.schema([("source", pa.string()), ("billing_mode", pa.string())])
                 duckdb.put("source_modes", modes.empty_table())
+            queries.run(duckdb, "same_spans")
             queries.run(duckdb, "calls", into="found", params={"since": "1970-01-01", "until": "2100-01-01"})
             found = pl.DataFrame(duckdb.fetch("found"))
         finally:

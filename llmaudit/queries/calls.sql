@@ -1,5 +1,5 @@
 -- question: Which calls were made, each once, with the best of every witness?
--- reads:    request_rows, batches, source_modes
+-- reads:    request_rows, batches, source_modes, same_spans
 -- grain:    one row per call_key
 -- params:   since, until
 -- columns:  REQUESTS, model, billable, stratum
@@ -25,7 +25,7 @@ with
             r.* exclude (call_key),
             case
                 when u.call_key is null
-                then r.call_key
+                then coalesce(o.main_key, r.call_key)
                 else
                     md5(
                         r.call_key
@@ -55,6 +55,7 @@ with
         from request_rows as r
         semi join batches as b on r.batch_id = b.batch_id and r.source_file = b.path
         left join reused as u on r.call_key = u.call_key
+        left join same_spans as o on r.call_key = o.call_key
         where r.started_at >= $since and r.started_at < $until
     ),
     seen_again as (select call_key from committed group by call_key having count(*) > 1),

@@ -1,5 +1,5 @@
 -- question: How many rows are left once every call, billed line and bucket counts once?
--- reads:    request_rows, charge_rows, usage_rows, batches
+-- reads:    request_rows, charge_rows, usage_rows, batches, same_spans
 -- grain:    one row
 -- params:
 -- columns:  rows, reused_ids
@@ -25,9 +25,10 @@ with
             ) as mixed
     ),
     calls as (
-        select count(distinct r.call_key) as rows
+        select count(distinct coalesce(o.main_key, r.call_key)) as rows
         from kept as r
         anti join reused as u on r.call_key = u.call_key
+        left join same_spans as o on r.call_key = o.call_key
     ),
     -- Calls that share a reused id are told apart as `calls` does.
     apart as (
