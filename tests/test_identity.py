@@ -96,7 +96,7 @@ def details(**fields):
 
 
 def test_a_span_and_its_log_in_two_files_are_one_call_also_where_only_the_span_has_the_providers_id(tmp_path):
-    rows, report = audited(tmp_path, trace("chatcmpl-1"), details(), gateway_log("chatcmpl-1", messages=None))
+    rows, _ = audited(tmp_path, trace("chatcmpl-1"), details(), gateway_log("chatcmpl-1", messages=None))
     [row] = rows
     assert (row["source"], row["session_id"], row["team"]) == ("litellm_callback", "visit-1", "shop")
     assert row["prompt_hash"] is not None
