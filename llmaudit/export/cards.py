@@ -89,7 +89,7 @@ def dataset_card(handoff: Handoff, digest: str) -> str:
             *_data(handoff),
             "",
             "`prompt-completion` trains on the answer alone; `conversational` has the same calls as one list of messages.",
-            "Tools stand as JSON in a text, which TRL reads. Train with: `trl sft --config trl-sft.yaml`, run in this folder.",
+            "Tools stand as JSON in a text, which TRL reads. Train with: `trl sft --config huggingface/trl-sft.yaml`, run in the folder above this one.",
             "",
         ]
     )

@@ -24,11 +24,14 @@ _CHARACTERS_A_TOKEN = 3
 
 
 def trl(base_model: str, examples: Sequence[Example]) -> dict[str, Any]:
-    """`trl sft --config`: on the answer alone, with the folder's own dataset card saying what is what."""
+    """`trl sft --config`: on the answer alone, with the folder's own dataset card saying what is what.
+
+    Run beside that folder: `datasets` (5.2.0) names a data set by its folder's name, and has none for "." to go by.
+    """
     return {
         "model_name_or_path": base_model,
         "dtype": "bfloat16",
-        "dataset_name": ".",
+        "dataset_name": "huggingface",
         "dataset_config": "prompt-completion",
         "dataset_train_split": "train",
         "dataset_test_split": "validation",
