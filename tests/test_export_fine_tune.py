@@ -172,7 +172,7 @@ def test_cards_have_the_head_that_hugging_face_reads(exported):
     splits = {file["split"] for file in heads[1]["configs"][0]["data_files"]}
     assert {recipe["dataset_train_split"], recipe["dataset_test_split"]} < splits
     assert recipe["dataset_config"] == "prompt-completion"
-    assert (out / Path(recipe["dataset_name"]).name).resolve() == out.resolve() / "huggingface"
+    assert recipe["dataset_name"] == "huggingface"  # a name: `datasets` has none for "."
 
 
 def test_held_out_inputs_come_after_all_that_is_trained_on(exported):
