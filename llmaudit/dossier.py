@@ -324,11 +324,20 @@ def _summary(found: Economics, lever: FineTune) -> str:
         )
         return f"At {calls} it does not pay back ({short}); {from_calls}."
     back = f"At {calls} what is paid once is back after {offer.payback_days:,.0f} days"
-    return (
-        f"{back}, on {offer.target.base_model}."
-        if offer.payback_days <= lever.spread_days
-        else f"{back}; {from_calls}."
-    )
+    said = f", on {offer.target.base_model}." if offer.payback_days <= lever.spread_days else f"; {from_calls}."
+    return f"{back}{said}{_better_known(found, offer)}"
+
+
+def _better_known(found: Economics, best: Offer) -> str:
+    """Where the best target rests on prices that are not well known: the best of those that do."""
+    if not best.target.confidence.startswith("low"):
+        return ""
+    sure = (one for one in found.offers if one.net_usd is not None and one.target.confidence[:3] not in ("", "low"))
+    doubt = f" The prices of {best.target.target} are known with low confidence"
+    if (known := next(sure, None)) is None:
+        return f"{doubt}, as are those of all targets compared."
+    back = "never pays back" if known.payback_days is None else f"takes {known.payback_days:,.0f} days"
+    return f"{doubt}; {known.target.target}, of which more is known, {back}."
 
 
 def _target(offer: Offer, best: bool) -> dict[str, Any]:

@@ -199,6 +199,27 @@ def test_an_endpoint_that_does_not_pay_back_keeps_its_verdict_and_is_not_pulled(
     assert "does not pay back" in row["economics"]["summary"]
 
 
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (("low", "low for training"), "known with low confidence, as are those of all targets compared."),
+        (("low", "medium"), "known with low confidence; second, of which more is known, takes "),
+        (("low", None), "known with low confidence, as are those of all targets compared."),
+        (("high", "medium"), "on Llama-3.1-8B."),
+    ],
+)
+def test_a_target_of_doubtful_prices_stands_beside_the_best_that_is_better_known(replayed, targets, said):
+    first, second = (
+        replace(NEBIUS, target=name, confidence=sure or "", training_usd_per_mtok=Decimal(price))
+        for name, sure, price in (("first", targets[0], "0.1"), ("second", targets[1], "0.4"))
+    )
+    found = economics(replayed, targets=(second, first))
+    summary = dossier._summary(found, TERMS)
+    assert found.best.target.target == "first"
+    assert said in summary
+    assert summary.endswith("days.") == ("takes" in said)
+
+
 MOVABLE = Verdict("/faq", 1_000, "move", "Even a deliberately weak model learns it.", "learnable")
 
 
