@@ -458,7 +458,10 @@ def test_calls_that_share_one_id_are_sampled_like_any_others(lake, tmp_path, tak
 
 
 def test_two_calls_of_one_id_far_apart_are_told_apart_and_one_call_in_two_files_is_not():
-    rows = [{"call_key": f"{2 + 2 * (n % 7):016d}{0:016d}", "prompt_hash": n, "input_tokens": 1} for n in range(14)]
+    rows = [
+        {"call_key": f"{2 + 2 * (n % 7):016d}{0:016d}", "prompt_hash": n, "input_tokens": 1, "usage_source": "reported"}
+        for n in range(14)
+    ]
     batch = pa.RecordBatch.from_pylist([{**row, "started_at": datetime.fromisoformat("2026-10-01")} for row in rows])
     reuse = sampling.Reuse()
     keys = [reuse.sample_keys(batch.slice(at, 1), np.array([0])).item() for at in range(14)]
@@ -467,6 +470,34 @@ def test_two_calls_of_one_id_far_apart_are_told_apart_and_one_call_in_two_files_
     in_other_files = sampling.Reuse().sample_keys(batch, np.arange(14))
     assert in_other_files.tolist() == keys[:7] * 2
     assert sampling.Reuse().sample_keys(batch, np.zeros(14, int)).tolist() == keys
+
+
+@pytest.mark.parametrize(
+    ("told", "is_one"),
+    [
+        ([(7, 4, "estimated"), (7, 100, "reported")], True),
+        ([(7, None, None), (7, 100, "reported"), (7, 4, "estimated")], True),
+        ([(7, 90, "reported"), (7, None, None), (7, 100, "reported")], False),
+        ([(7, 4, "estimated"), (8, 100, "reported")], False),
+    ],
+)
+def test_a_call_delivered_before_its_usage_was_known_is_sampled_as_one(told, is_one):
+    at = datetime.fromisoformat("2026-10-01")
+    names = ("prompt_hash", "input_tokens", "usage_source")
+    rows = [{"call_key": f"{2:016d}{0:016d}", "started_at": at, **dict(zip(names, one, strict=True))} for one in told]
+    reuse = sampling.Reuse()
+    keys = {key for row in rows for key in reuse.sample_keys(pa.RecordBatch.from_pylist([row], BARE), np.array([0]))}
+    assert (len(keys) == 1) == is_one
+    together = sampling.Reuse().sample_keys(pa.RecordBatch.from_pylist(rows, BARE), np.zeros(len(rows), int))
+    assert set(together.tolist()) == keys
+
+
+BARE = pa.schema(
+    [
+        schema.REQUEST_ROWS.field(name)
+        for name in ("call_key", "started_at", "prompt_hash", "input_tokens", "usage_source")
+    ]
+)
 
 
 def test_ten_nights_keep_no_more_texts_than_one_night_of_all_their_calls_would_need(tmp_path, take, small_sample):

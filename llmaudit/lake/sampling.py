@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llmaudit.lake.pieces import Flags, Ints, integers
+from llmaudit.lake.pieces import Flags, Ints, flags, integers
 from llmaudit.schema import SAMPLES
 
 SAMPLE_PER_STRATUM = 1_500
@@ -80,27 +80,13 @@ class Sample:
 
 
 @dataclass
-class Reuse:
-    """Ids that a file gives to calls of different content name no single call: such calls are told apart as `calls` does.
-
-    Remembers a million ids; one that comes back after more than that passes for a call seen again.
-    """
+class _Register:
+    """What the first call of each id said."""
 
     _keys: Words = field(default_factory=lambda: np.zeros(_REMEMBERED, np.uint64))
     _contents: Words = field(default_factory=lambda: np.zeros(_REMEMBERED, np.uint64))
 
-    def sample_keys(self, rows: pa.RecordBatch, files: Ints) -> Ints:
-        """What orders each call in the sample: its `call_key`, or what `calls` will make of that where it is reused.
-
-        `files` are the numbers of the files the rows are of, each number used for one file only.
-        """
-        keys = rows["call_key"].to_pylist()
-        of_file = numbers(keys).view(np.uint64) ^ (files.astype(np.uint64) * _ODD)
-        for at in np.flatnonzero(self._reused(of_file, _contents(rows))).tolist():
-            keys[at] = _told_apart(rows, at)
-        return numbers(keys)
-
-    def _reused(self, keys: Words, contents: Words) -> Flags:
+    def differ(self, keys: Words, contents: Words) -> Flags:
         """Whether an earlier call has the same key and another content."""
         order = np.argsort(keys, kind="stable")
         keys, contents = keys[order], contents[order]
@@ -109,20 +95,43 @@ class Reuse:
         slots = (keys[starts] % np.uint64(_REMEMBERED)).astype(np.int64)
         is_known = self._keys[slots] == keys[starts]
         first = np.where(is_known, self._contents[slots], contents[starts])
-        reused = contents != first[groups]
-        mixed = np.bincount(groups, weights=reused, minlength=len(starts)) > 0
+        differs = contents != first[groups]
+        mixed = np.bincount(groups, weights=differs, minlength=len(starts)) > 0
         self._keys[slots] = keys[starts]
         self._contents[slots] = np.where(mixed, ~first, first)
         found = np.empty(len(keys), bool)
-        found[order] = reused
+        found[order] = differs
         return found
 
 
-def _contents(rows: pa.RecordBatch) -> Words:
-    """One number for what tells two calls of one id apart."""
-    prompt, tokens = (integers(pc.fill_null(rows[name], -1)) for name in ("prompt_hash", "input_tokens"))
-    with np.errstate(over="ignore"):
-        return (prompt.view(np.uint64) * _ODD) ^ tokens.view(np.uint64)
+@dataclass
+class Reuse:
+    """Ids that a file gives to calls of different content name no single call: such calls are told apart as `calls` does.
+
+    Calls are of different content where their prompts differ, or what was counted of them; a call that was delivered
+    before its usage was known is no other. Remembers a million ids of each; one that comes back after more than that
+    passes for a call seen again.
+    """
+
+    _prompts: _Register = field(default_factory=_Register)
+    _counts: _Register = field(default_factory=_Register)
+
+    def sample_keys(self, rows: pa.RecordBatch, files: Ints) -> Ints:
+        """What orders each call in the sample: its `call_key`, or what `calls` will make of that where it is reused.
+
+        `files` are the numbers of the files the rows are of, each number used for one file only.
+        """
+        keys = rows["call_key"].to_pylist()
+        of_file = numbers(keys).view(np.uint64) ^ (files.astype(np.uint64) * _ODD)
+        counted = pc.if_else(pc.equal(rows["usage_source"], "reported"), rows["input_tokens"], None)
+        reused = np.zeros(len(keys), bool)
+        for register, said in ((self._prompts, rows["prompt_hash"]), (self._counts, counted)):
+            known = np.flatnonzero(flags(pc.is_valid(said)))
+            contents = integers(said.take(pa.array(known))).view(np.uint64)
+            reused[known] |= register.differ(of_file[known], contents)
+        for at in np.flatnonzero(reused).tolist():
+            keys[at] = _told_apart(rows, at)
+        return numbers(keys)
 
 
 def _told_apart(rows: pa.RecordBatch, at: int) -> str:
