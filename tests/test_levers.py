@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_logs import MODEL, START, call, changed_ids, logs, replay, table
 
-from llmaudit import config, levers, queries
+from llmaudit import config, levers, pricing, queries
 from llmaudit.engine.duckdb import DuckDB
 from llmaudit.errors import AuditError
 from llmaudit.levers.exact_duplicates import UNIT, ExactDuplicates, _hits_of
 from llmaudit.levers.failed_calls import FailedCalls
-from llmaudit.levers.fine_tune import FineTune
+from llmaudit.levers.fine_tune import FineTune, Move
 from llmaudit.replay import MICRO, interval
 
 HOUR = 3_600
@@ -204,6 +204,15 @@ def test_fine_tune_says_so_where_moving_would_cost_more(duck):
     rows = [call(1, model="gpt-4o-mini", response_model="gpt-4o-mini", request_model="gpt-4o-mini")]
     # gpt-4o-mini: 0.00015 + 0.00006 = 0.00021; gpt-4o: 0.0035
     assert replay(duck, rows).saves_by_endpoint(dear) == {"/faq": Decimal("-0.00329")}
+
+
+def test_settings_are_those_that_the_number_rests_on():
+    gross = FineTune(["/faq", "/route"], **SMALL).settings()
+    assert (gross["endpoints"], gross["target_model"], gross["epochs"]) == ("/faq, /route", SMALL["target_model"], "3")
+    assert not {"share", "moves", "window_days"} & gross.keys()
+    target = next(t for t in pricing.load().targets if t.target == "wandb-llama-3.1-8b")
+    net = FineTune(["/faq"], moves=(Move("/faq", target),)).settings()
+    assert gross.keys() - net.keys() == {"target_provider", "target_model"}
 
 
 def test_fine_tune_of_no_endpoint_moves_nothing(duck):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -70,11 +70,7 @@ def _finding(
         "monthly_usd": monthly(span.expected, month_factor),
         "evidence": {
             "query": lever.name,
-            "settings": {
-                f.name: str(value)
-                for f in fields(lever)
-                if f.metadata.get("setting", True) and (value := getattr(lever, f.name)) is not None
-            },
+            "settings": lever.settings(),
             "before_usd": sum((row.before_usd or Decimal(0) for row in saved), Decimal(0)),
             "after_usd": sum((row.after_usd or Decimal(0) for row in saved), Decimal(0)),
             **_running(charged, costs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import ClassVar, Protocol
 
@@ -118,6 +118,15 @@ class Lever(ABC):
     def assumes(self) -> tuple[str, ...]:
         """What the number takes for granted or leaves out, in plain sentences."""
         return ()
+
+    def settings(self) -> dict[str, str]:
+        """The settings that its number rests on, as a reader is told them; lists with commas."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("setting", True)}
+        return {
+            name: ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            for name, value in chosen.items()
+            if value is not None
+        }
 
     def make_ready(self, engine: Engine, made: set[str]) -> None:
         """Run what has to be there before `hits`, but for the shared queries that were run (`made`)."""

@@ -151,6 +151,11 @@ class FineTune(Lever):
         """Whether it was given a model whose price is to stand for the tuned one's."""
         return (self.target_provider, self.target_model) != (FineTune.target_provider, FineTune.target_model)
 
+    def settings(self) -> dict[str, str]:
+        """Each move has a target of its own: the model whose price stands for the tuned one's is then not used."""
+        unused = {"target_provider", "target_model"} if self.moves else set()
+        return {name: value for name, value in super().settings().items() if name not in unused}
+
     def assumes(self) -> tuple[str, ...]:
         if not self.moves:
             return (
